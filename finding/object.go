@@ -1,0 +1,58 @@
+package finding
+
+import (
+	"io/fs"
+	"time"
+)
+
+// ObjectKind names what an object is.
+type ObjectKind string
+
+// The kinds of object that are examined so far.
+const (
+	File   ObjectKind = "file"   // a file of the host's file systems
+	Member ObjectKind = "member" // a file inside an archive
+)
+
+// Object is one thing on the host that can be examined, with what is known of it.
+// Zero values mean "not known": a zero time, an empty hash, an empty owner.
+type Object struct {
+	Kind ObjectKind
+
+	// Path is where the object was found, byte for byte. A member of an archive is written
+	// "outer.zip!/dir/inner.exe".
+	Path string
+	// OriginalPath is the path that the object has on the system it belongs to, when that
+	// is not Path: a file below a mounted image, "C:\Windows\a.exe" for
+	// "/mnt/evidence/Windows/a.exe".
+	OriginalPath string
+
+	Size     int64 // bytes
+	Mode     fs.FileMode
+	Owner    string // user name, or the numeric id where there is no name
+	Group    string
+	Device   uint64 // identity of the volume
+	Inode    uint64 // identity of the file on its volume
+	Links    uint64 // number of hard links
+	Modified time.Time
+	Accessed time.Time
+	Changed  time.Time // of the metadata (ctime)
+	Created  time.Time // birth time, where the file system keeps it
+
+	// Attributes are the Windows file attributes in OpenIOC's words: "Hidden", "System",
+	// "ReadOnly", "Archive", …
+	Attributes []string
+
+	Hashes Hashes
+	// Type is the content's type by its magic bytes, in the words of package filetype, such
+	// as "EXE" or "ZIP"; empty if unknown or not read.
+	Type string
+}
+
+// Hashes holds the digests of an object's whole content as lower-case hexadecimal. Only those
+// that some loaded indicator needs are computed; the others are empty.
+type Hashes struct {
+	MD5    string
+	SHA1   string
+	SHA256 string
+}
