@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Installs the programs and libraries that building Tyto needs, as far as they are missing.
+#
+#   scripts/install-deps.sh            for bin/tyto
+#   scripts/install-deps.sh windows    also for bin/tyto.exe and its tests under Wine
+#
+# Looks first, so it is quick and needs neither network nor privileges where everything is there.
+# Go and git are expected: you have cloned this, and Go installs its own versions.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/cache.sh"
+
+missing=""
+
+# need PACKAGE CHECK… notes that PACKAGE has to be installed when the check fails.
+need() {
+  local package=$1
+  shift
+  "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+has() { command -v "$1"; }
+compiler_has() { [ -e "$(${CC:-cc} -print-file-name="$1")" ]; }
+
+for_linux() {
+  need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
+  need gcc has "${CC:-cc}"
+  need libc6-dev compiler_has libc.a
+  need libssl-dev compiler_has libcrypto.a
+  need make has make
+  need autoconf has autoreconf
+  need automake has automake
+  need libtool has libtoolize
+  need pkg-config has pkg-config
+  need bison has bison
+  need flex has flex
+}
+
+for_windows() {
+  need gcc-mingw-w64-x86-64-win32 has x86_64-w64-mingw32-gcc
+  need wine has wine
+  need wine64 has wine
+}
+
+install_missing() {
+  local sudo=""
+  command -v apt-get >/dev/null ||
+    die "these are missing, under the names that Debian gives them:$missing. Install what your system calls them and run this again"
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || die "as root, run: apt-get install$missing"
+    sudo=sudo
+  fi
+  note "installing$missing"
+  export DEBIAN_FRONTEND=noninteractive
+  $sudo apt-get update -q >&2
+  # shellcheck disable=SC2086  # a list of packages
+  $sudo apt-get install -q -y --no-install-recommends $missing >&2
+}
+
+command -v go >/dev/null || die "go is missing: get it from https://go.dev/dl (the version in go.mod or newer)"
+command -v git >/dev/null || die "git is missing"
+for_linux
+case ${1:-} in
+'') ;;
+windows) for_windows ;;
+*) die "usage: install-deps.sh [windows]" ;;
+esac
+[ -z "$missing" ] || install_missing

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Runs a Windows program in Tyto's Wine prefix: scripts/wine/run.sh bin/tyto.exe version
+# Also serves as "go test -exec".
+set -euo pipefail
+wine=$("$(dirname "$0")/setup.sh")
+export WINEPREFIX=$wine/prefix WINEDEBUG=${WINEDEBUG:--all} WINEDLLOVERRIDES='mscoree=;mshtml='
+unset DISPLAY
+exec wine "$@"
