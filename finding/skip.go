@@ -26,6 +26,7 @@ const (
 	ArchiveLimit Reason = "archive-limit" // depth, entries, expansion ratio or bytes of an archive
 	MatchLimit   Reason = "match-limit"   // a rule's string matched too often for libyara to go on counting
 	ScanError    Reason = "scan-error"    // libyara failed on the content
+	TooDeep      Reason = "too-deep"      // a directory below more others than a walk descends into
 	Stopped      Reason = "stopped"       // the scan was cancelled or ran out of time before it
 
 	Excluded   Reason = "excluded"     // named by --exclude
@@ -34,6 +35,7 @@ const (
 	Symlink    Reason = "symlink"      // never followed; what it points to is scanned where it is
 	SpecialFil Reason = "special"      // a device, pipe or socket
 	HardLink   Reason = "hard-link"    // another name of a file that was examined
+	Duplicate  Reason = "duplicate"    // a directory that was walked by another path: a bind mount, overlapping paths
 	OwnFile    Reason = "own-file"     // Tyto itself, or the rules, indicators and reports of this very scan
 	Reparse    Reason = "reparse"      // a Windows reparse point: junction, mount point, cloud placeholder
 	OtherVol   Reason = "other-volume" // another file system, under --one-file-system
@@ -42,7 +44,7 @@ const (
 // expected holds the reasons that follow from what the user asked for, or lose nothing.
 var expected = map[Reason]bool{
 	Excluded: true, PseudoFS: true, NetworkFS: true, Symlink: true, SpecialFil: true,
-	HardLink: true, OwnFile: true, Reparse: true, OtherVol: true,
+	HardLink: true, Duplicate: true, OwnFile: true, Reparse: true, OtherVol: true,
 }
 
 // Matters reports whether a skip for this reason leaves a gap that the user did not ask for, so
