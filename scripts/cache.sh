@@ -1,3 +1,5 @@
+# shellcheck shell=bash
+#
 # The cache folder and the one way in which something gets into it. Sourced, after "set -eu".
 #
 # TYTO_CACHE (default $XDG_CACHE_HOME/tyto or ~/.cache/tyto) holds what takes minutes to make and

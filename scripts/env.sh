@@ -4,7 +4,8 @@
 #   eval "$(scripts/env.sh linux)"   && go test ./rules
 #   eval "$(scripts/env.sh windows)" && go vet ./...
 #
-# Builds libyara first when need be. When something fails it prints "false", so that the eval fails too.
+# One target per shell. Builds libyara first when need be. When something fails it prints "false", so
+# that the eval fails too.
 #
 # Besides what go itself reads it sets TYTO_EXTLDFLAGS, the flags with which the C linker makes a
 # binary that runs on any machine: go build -ldflags "-extldflags '$TYTO_EXTLDFLAGS'" ./cmd/tyto
@@ -45,6 +46,7 @@ linux() {
   local sealed
   sealed=$TYTO_CACHE/build/sealed-$(cksum <"$here/sealed.c" | cut -d ' ' -f 1)
   cached "$sealed" 1 compile_sealed
+  # shellcheck disable=SC2086  # a list of functions
   export_line TYTO_EXTLDFLAGS "-static $sealed/sealed.o $(printf -- '-Wl,--wrap=%s ' $sealed_functions)"
 }
 

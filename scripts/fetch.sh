@@ -14,6 +14,7 @@
 # there because a distribution drops a version from its archive as soon as it ships the next security
 # fix, and a machine that reaches nothing but such an archive could otherwise not build months from
 # now. It is said aloud when it happens.
+# shellcheck disable=SC2016  # $(REPO_URI) and its kin are apt's
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pins.sh"
@@ -33,7 +34,8 @@ main() {
   esac
 }
 
-# pinned NAME SHA256 LOCAL POOL UPSTREAM prints the path of an archive with that sum, or fails.
+# pinned NAME SHA256 LOCAL POOL UPSTREAM prints the path of an archive with that sum, or fails. LOCAL
+# and POOL may be empty.
 pinned() {
   local name=$1 sum=$2 local_file=$3 pool=$4 upstream=$5 file=$downloads/$1 url
   if [ -n "$local_file" ]; then
@@ -45,7 +47,7 @@ pinned() {
     echo "$file"
     return
   fi
-  for url in $(mirrors | sed "s|/*\$|/$pool|") "$upstream"; do
+  for url in ${pool:+$(mirrors | sed "s|/*\$|/$pool|")} "$upstream"; do
     download "$url" "$file.part.$$" || continue
     if has_sum "$file.part.$$" "$sum"; then
       mv "$file.part.$$" "$file"
@@ -76,12 +78,12 @@ download() {
 }
 
 # from_source_package NAME prints the path of the upstream archive in NAME's newest source package.
-# apt gets folders of its own, so that the machine's lists and sources stay as they are, and checks
-# signatures as always.
+# apt gets folders of its own, so that the machine's lists and sources stay as they are. It checks the
+# signature of the archive's index, as always, and the index names the archive's sum.
 from_source_package() {
   command -v apt-get >/dev/null || return 1
-  local apt=$downloads/apt.$$ found
-  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/source"
+  local apt=$downloads/apt.$$ url name sum
+  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
   apt-get indextargets --format 'deb-src $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Identifier: Packages' |
     sort -u >"$apt/sources.list"
   cat >"$apt/apt.conf" <<EOF
@@ -89,15 +91,16 @@ Dir::Etc::sourcelist "$apt/sources.list";
 Dir::Etc::sourceparts "/dev/null";
 Dir::State::lists "$apt/lists";
 Dir::Cache "$apt/cache";
-APT::Sandbox::User "root";
+APT::Sandbox::User "";
 EOF
-  (cd "$apt/source" && export APT_CONFIG=$apt/apt.conf &&
-    apt-get update -q && apt-get source -q --download-only "$1") >&2 || { rm -rf "$apt"; return 1; }
-  found=$(cd "$apt/source" && echo "$1"_*.orig.tar.gz)
-  mv "$apt/source/$found" "$downloads/$found"
+  # A line is: 'URL' NAME SIZE SHA256:SUM
+  read -r url name _ sum < <(export APT_CONFIG=$apt/apt.conf
+    apt-get update -q >&2 && apt-get source --print-uris "$1" | grep '\.orig\.tar\.[a-z0-9]* ') || true
   rm -rf "$apt"
-  note "using the distribution's $found, not the pinned version, which could not be had"
-  echo "$downloads/$found"
+  [ -n "${sum:-}" ] || return 1
+  url=${url#\'}
+  note "the pinned version cannot be had; using the distribution's own $name"
+  pinned "$name" "${sum#SHA256:}" "" "" "${url%\'}"
 }
 
 main "$@"

@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/cache.sh"
 
 prefix=$TYTO_CACHE/build/openssl-windows-amd64
-leave_out="shared tests apps docs engine module dso async ssl tls dtls quic sock ui-console
+leave_out="shared engine module dso async ssl tls dtls quic sock ui-console
   autoload-config cmp srp psk comp ml-kem ml-dsa slh-dsa argon2
   aria camellia seed sm2 sm3 sm4 idea rc5 cast bf"
 

@@ -1,3 +1,5 @@
+# shellcheck shell=bash disable=SC2034  # the variables are for those who source this
+#
 # Versions of what is built from source, and the sums that the sources must have.
 # Sourced by the other scripts; sets variables, does nothing else.
 #
