@@ -76,7 +76,7 @@ rule Tyto_Disguise_ScriptAsPicture
             or uint32be(0) == 0x23212F75 // #!/u
             or uint32be(0) == 0x3C3F7068 // <?ph
             or uint32be(0) >> 8 == 0x3C2540 // <%@
-            or uint32be(0) | 0x20202020 == 0x40656368 // @ech(o)
+            or uint32be(0) | 0x20202020 == 0x60656368 // @ech(o)
         )
 }
 

@@ -92,7 +92,7 @@ rule Tyto_Dropper_Hta
         $what   = /powershell|certutil|bitsadmin|regsvr32|rundll32|FromBase64|curl /  nocase
         $hide   = /\.Run[ (][^\r\n]{1,400}, ?(0|false)\b|hidden| -(enc|encodedcommand) |SW_HIDE|resizeTo\(|moveTo\(/ nocase
     condition:
-        filesize < 2MB and (extension == ".hta" or $app in (0..4096))
+        filesize < 2MB and (extension == ".hta" or (uint8(0) == 0x3C and $app in (0..4096)))
         and $script and $shell and $run and $what and $hide
 }
 
@@ -189,7 +189,7 @@ rule Tyto_Dropper_Autorun
 {
     meta:
         author = "Tyto project"
-        description = "autorun.inf that starts a script or a program from a hidden or recycler folder"
+        description = "Autorun file that starts a script or a program from a hidden or recycler folder"
         reference = "https://attack.mitre.org/techniques/T1091/"
         date = "2026-11-21"
         score = 75

@@ -84,7 +84,7 @@ rule Tyto_Linux_PreloadFile
 {
     meta:
         author = "Tyto project"
-        description = "ld.so.preload names a library in a temporary, hidden or home folder"
+        description = "Preload list of the dynamic linker that names a library in a temporary, hidden or home folder"
         reference = "https://attack.mitre.org/techniques/T1574/006/"
         date = "2026-11-21"
         score = 85
@@ -140,7 +140,7 @@ rule Tyto_Linux_SystemdUnit
 {
     meta:
         author = "Tyto project"
-        description = "systemd unit that starts a download, an encoded script or a program in a temporary folder"
+        description = "Unit of systemd that starts a download, an encoded script or a program in a temporary folder"
         reference = "https://attack.mitre.org/techniques/T1543/002/"
         date = "2026-11-21"
         score = 75
@@ -174,7 +174,7 @@ rule Tyto_Linux_SecondRoot
 {
     meta:
         author = "Tyto project"
-        description = "passwd file with a second account of user id 0"
+        description = "List of accounts (passwd) with a second account of user id 0"
         reference = "https://attack.mitre.org/techniques/T1136/001/"
         date = "2026-11-21"
         score = 65

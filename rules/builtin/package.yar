@@ -10,7 +10,7 @@ rule Tyto_Package_PythonExecEncoded
         score = 70
         id = "f4090190-416f-4a82-adca-3b77554a5aa7"
     strings:
-        $exec = /\b(exec|eval) {0,2}\( {0,2}(compile {0,2}\( {0,2})?(__import__\( {0,2}['"](base64|zlib|marshal|codecs|binascii)['"] {0,2}\) {0,2}\.\w{3,20}|base64\.[a-z0-9]{3,20}|zlib\.decompress|marshal\.loads|bytes\.fromhex|codecs\.decode) {0,2}\( {0,2}([\w.]{3,30} {0,2}\( {0,2}){0,3}[bru]{0,2}["']{1,3}[A-Za-z0-9+\/=_\\-]{60}/
+        $exec = /\b(exec|eval) {0,2}\( {0,2}(compile {0,2}\( {0,2})?(__import__\( {0,2}['"](base64|zlib|marshal|codecs|binascii)['"] {0,2}\) {0,2}\.\w{3,20}|base64\.[a-z0-9]{3,20}|zlib\.decompress|marshal\.loads|bytes\.fromhex|codecs\.decode) {0,2}\( {0,2}(([\w.]{3,30}|__import__\(['"]\w{3,20}['"]\)\.\w{3,20}) {0,2}\( {0,2}){0,3}[bru]{0,2}["']{1,3}[A-Za-z0-9+\/=_\\-]{60}/
     condition:
         filesize < 5MB and extension matches /^\.(py|pyw)$/ and $exec
 }

@@ -78,6 +78,6 @@ rule Tyto_Pe_OverlayScript
             uint32be(pe.overlay.offset) == 0x23212F62                 // #!/b(in/sh)
             or uint32be(pe.overlay.offset) | 0x20202020 == 0x3C3F7068 // <?ph(p)
             or uint32be(pe.overlay.offset) | 0x20202020 == 0x3C736372 // <scr(ipt)
-            or uint32be(pe.overlay.offset) | 0x20202020 == 0x40656368 // @ech(o)
+            or uint32be(pe.overlay.offset) | 0x20202020 == 0x60656368 // @ech(o)
         )
 }

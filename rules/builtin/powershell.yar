@@ -47,7 +47,7 @@ rule Tyto_PowerShell_HiddenDownload
         filesize < 256KB and $hidden and any of ($d*)
         and (
             extension matches /^(\.(bat|cmd|ps1|vbs|vbe|js|jse|wsf|hta|sct|reg|inf|url|xml|bas))?$/i
-            or $hidden in (0..64)
+            or $hidden at 0
         )
 }
 

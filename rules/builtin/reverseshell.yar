@@ -12,7 +12,7 @@ rule Tyto_ReverseShell_Bash
         score = 85
         id = "8f20c7e0-b95f-4f03-85d1-8daacac53315"
     strings:
-        $interactive = /\bsh -i[^\r\n]{0,24}(\/dev\/tcp\/|\/dev\/udp\/)/
+        $interactive = /sh -i[^\r\n]{0,24}(\/dev\/tcp\/|\/dev\/udp\/)/
         $redirected  = /(0<&\d{2,3}-?;|0<&196|exec \d{1,3}<>)[^\r\n]{0,4}(\/dev\/tcp\/|\/dev\/udp\/)[^\r\n]{1,80};[^\r\n]{0,20}sh <&/
     condition:
         filesize < 1MB and any of them
@@ -83,7 +83,7 @@ rule Tyto_ReverseShell_Netcat
         score = 75
         id = "e2c03af0-1b22-41c6-aa25-d3071e57e4b4"
     strings:
-        $exec = /\b(nc|ncat|netcat)(\.traditional|\.openbsd|\.exe)? [^\r\n;|]{0,80}-[a-z]{0,4}[ec] {1,2}["']?(\/bin\/sh|\/bin\/bash|\/bin\/dash|\/bin\/zsh|cmd\.exe|powershell)/
+        $exec = /\b(nc|ncat|netcat)(\.traditional|\.openbsd|\.exe)? [^\r\n;|&]{0,80}-[a-z]{0,4}[ec] {1,2}["']?(\/bin\/sh|\/bin\/bash|\/bin\/dash|\/bin\/zsh|cmd\.exe|powershell)/
         $fifo = /(mkfifo|mknod) [^\r\n]{1,120}sh( -i)?[^\r\n]{0,20}\| {0,2}(nc|ncat|netcat|telnet|openssl s_client) /
     condition:
         filesize < 1MB and any of them
