@@ -1,0 +1,216 @@
+package rules
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+
+	"tyto/finding"
+	"tyto/rules/source"
+)
+
+// The file of compiled rules. All numbers are little-endian.
+//
+//	 0  8 bytes   magic
+//	 8  uint32    format
+//	12  uint32    number of sections
+//	16  32 bytes  key, see cacheKey
+//	48  sections  each: uint64 offset, uint64 size, uint32 CRC-32C of its bytes, uint32 zero
+//	    uint32    CRC-32C of everything before
+//
+// Section 0 is the table for the broker, section 1 the directory of variants for the scanner, both
+// as gob; the others are variants as libyara saves them. The checksums find damage, not malice:
+// what libyara loads is trusted like a program, so who may write the file is checked where it is
+// opened.
+const (
+	magic       = "TYTORULE"
+	format      = 2
+	headerSize  = 48
+	sectionSize = 24
+	maxSections = 256
+	maxSection  = 1 << 30 // bytes
+)
+
+// Section numbers.
+const (
+	sectionTable = iota
+	sectionDirectory
+	firstBlob
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// table is what the broker reads.
+type table struct {
+	Rules    []Rule
+	Files    int
+	Problems []finding.Problem
+	Warnings []finding.Problem
+	Version  string
+	Uses     []string
+}
+
+// entry is a variant in the directory.
+type entry struct {
+	Name  string
+	Facts source.Facts
+	Rules []uint32 // table index of each of its rules
+	Blob  int      // its section; 0 if no rule is left
+}
+
+// directory is what the scanner reads.
+type directory struct {
+	Uses     []string
+	Variants []entry
+}
+
+type section struct {
+	offset, size int64
+	crc          uint32
+}
+
+// container is an open file of compiled rules.
+type container struct {
+	r        io.ReaderAt
+	key      [32]byte
+	sections []section
+}
+
+// errDamaged is returned for files that are no compiled rules of this format, or damaged ones.
+var errDamaged = errors.New("not compiled rules of this version of Tyto, or damaged")
+
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errDamaged, fmt.Sprintf(format, args...))
+}
+
+func writeContainer(w io.Writer, key [32]byte, t *table, variants []variant) error {
+	var tableGob, directoryGob bytes.Buffer
+	if err := gob.NewEncoder(&tableGob).Encode(t); err != nil {
+		return fmt.Errorf("encode the table: %w", err)
+	}
+	contents := [][]byte{nil, nil}
+	d := directory{Uses: t.Uses}
+	for _, v := range variants {
+		e := entry{Name: v.class.Name, Facts: v.class.facts, Rules: v.rules}
+		if len(v.blob) > 0 {
+			e.Blob = len(contents)
+			contents = append(contents, v.blob)
+		}
+		d.Variants = append(d.Variants, e)
+	}
+	if err := gob.NewEncoder(&directoryGob).Encode(d); err != nil {
+		return fmt.Errorf("encode the directory: %w", err)
+	}
+	contents[sectionTable], contents[sectionDirectory] = tableGob.Bytes(), directoryGob.Bytes()
+
+	header := append([]byte(magic), make([]byte, headerSize-len(magic))...)
+	binary.LittleEndian.PutUint32(header[8:], format)
+	binary.LittleEndian.PutUint32(header[12:], uint32(len(contents)))
+	copy(header[16:], key[:])
+	offset := uint64(headerSize + len(contents)*sectionSize + 4)
+	for _, c := range contents {
+		header = binary.LittleEndian.AppendUint64(header, offset)
+		header = binary.LittleEndian.AppendUint64(header, uint64(len(c)))
+		header = binary.LittleEndian.AppendUint32(header, crc32.Checksum(c, castagnoli))
+		header = binary.LittleEndian.AppendUint32(header, 0)
+		offset += uint64(len(c))
+	}
+	header = binary.LittleEndian.AppendUint32(header, crc32.Checksum(header, castagnoli))
+	for _, part := range append([][]byte{header}, contents...) {
+		if _, err := w.Write(part); err != nil {
+			return fmt.Errorf("write compiled rules: %w", err)
+		}
+	}
+	return nil
+}
+
+// openContainer reads the header of a file of the given size.
+func openContainer(r io.ReaderAt, size int64) (*container, error) {
+	head := make([]byte, headerSize)
+	if _, err := r.ReadAt(head, 0); err != nil {
+		return nil, damaged("header: %v", err)
+	}
+	if string(head[:8]) != magic {
+		return nil, damaged("no magic")
+	}
+	if f := binary.LittleEndian.Uint32(head[8:]); f != format {
+		return nil, damaged("format %d", f)
+	}
+	n := binary.LittleEndian.Uint32(head[12:])
+	if n < firstBlob || n > maxSections {
+		return nil, damaged("%d sections", n)
+	}
+	head = append(head, make([]byte, n*sectionSize+4)...)
+	if _, err := r.ReadAt(head[headerSize:], headerSize); err != nil {
+		return nil, damaged("list of sections: %v", err)
+	}
+	body, sum := head[:len(head)-4], head[len(head)-4:]
+	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(sum) {
+		return nil, damaged("checksum of the header")
+	}
+	c := &container{r: r, key: [32]byte(head[16:48])}
+	for list := body[headerSize:]; len(list) > 0; list = list[sectionSize:] {
+		offset, length := binary.LittleEndian.Uint64(list), binary.LittleEndian.Uint64(list[8:])
+		if length > maxSection || offset > math.MaxInt64-maxSection || int64(offset+length) > size {
+			return nil, damaged("section of %d bytes at %d in a file of %d", length, offset, size)
+		}
+		c.sections = append(c.sections, section{int64(offset), int64(length), binary.LittleEndian.Uint32(list[16:])})
+	}
+	return c, nil
+}
+
+// size returns the size of a section, 0 if there is no such section.
+func (c *container) size(i int) int64 {
+	if i < 0 || i >= len(c.sections) {
+		return 0
+	}
+	return c.sections[i].size
+}
+
+// read fills buffer, of the section's size, and verifies it.
+func (c *container) read(i int, buffer []byte) error {
+	s := c.sections[i]
+	if _, err := c.r.ReadAt(buffer, s.offset); err != nil && !(err == io.EOF && len(buffer) == 0) {
+		return damaged("section %d: %v", i, err)
+	}
+	if crc32.Checksum(buffer, castagnoli) != s.crc {
+		return damaged("checksum of section %d", i)
+	}
+	return nil
+}
+
+func (c *container) decode(i int, into any) error {
+	buffer := make([]byte, c.size(i))
+	if err := c.read(i, buffer); err != nil {
+		return err
+	}
+	if err := gob.NewDecoder(bytes.NewReader(buffer)).Decode(into); err != nil {
+		return damaged("section %d: %v", i, err)
+	}
+	return nil
+}
+
+// verify reads everything once.
+func (c *container) verify() error {
+	buffer := make([]byte, 256<<10)
+	for i, s := range c.sections {
+		sum := uint32(0)
+		for at := int64(0); at < s.size; {
+			n := min(int64(len(buffer)), s.size-at)
+			if _, err := c.r.ReadAt(buffer[:n], s.offset+at); err != nil {
+				return damaged("section %d: %v", i, err)
+			}
+			sum = crc32.Update(sum, castagnoli, buffer[:n])
+			at += n
+		}
+		if sum != s.crc {
+			return damaged("checksum of section %d", i)
+		}
+	}
+	return nil
+}
