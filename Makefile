@@ -35,7 +35,7 @@ windows: deps-windows ## bin/tyto.exe
 
 .PHONY: scan
 scan: build ## build, then scan home, /tmp and the system's critical places (RULES, IOCS: more to look for)
-	@scripts/scan.sh --rules rules/builtin $(addprefix --rules ,$(RULES)) $(addprefix --ioc ,$(IOCS))
+	@scripts/scan.sh --rules builtin $(addprefix --rules ,$(RULES)) $(addprefix --ioc ,$(IOCS))
 
 # The quick checks first, the tests last: their summary is what one wants to see in the end.
 .PHONY: test

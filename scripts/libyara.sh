@@ -23,10 +23,12 @@ main() {
       return
     fi
     target=linux-$(go env GOHOSTARCH)
+    libcrypto=$(pkg-config --modversion libcrypto)
     make_libyara ;;
   windows)
     target=windows-amd64
     openssl=$("$here/openssl-windows.sh")
+    libcrypto=$(cat "$openssl/.recipe")
     make_libyara --host=x86_64-w64-mingw32 \
       CPPFLAGS="-I$openssl/include" LDFLAGS="-L$openssl/lib" LIBS="-lws2_32 -lgdi32 -lcrypt32" ;;
   *) die "usage: libyara.sh linux|windows" ;;
@@ -34,10 +36,11 @@ main() {
   echo "$prefix"
 }
 
-# make_libyara OPTION… builds libyara for $target unless the cache has it.
+# make_libyara OPTION… builds libyara for $target unless the cache has it, and again when $libcrypto,
+# which it is compiled and linked with, is another one.
 make_libyara() {
   prefix=$TYTO_CACHE/build/libyara-$YARA_VERSION-$target
-  cached "$prefix" "yara $YARA_VERSION recipe $YARA_RECIPE" build "$@"
+  cached "$prefix" "yara $YARA_VERSION recipe $YARA_RECIPE with libcrypto $libcrypto" build "$@"
 }
 
 build() {
