@@ -26,7 +26,7 @@ import (
 	"io/fs"
 )
 
-//go:generate go test -run ^TestPackHoldsTheFiles$ -update .
+//go:generate go test -run "^(TestPackHoldsTheFiles|TestDocumentation)$" -update .
 
 //go:embed builtin.pack
 var packed string

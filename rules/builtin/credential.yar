@@ -38,7 +38,7 @@ rule Tyto_Credential_MimikatzCommands
         $s4 = "kerberos::golden" ascii wide nocase
         $s5 = "token::elevate" ascii wide nocase
         $s6 = "kerberos::ptt" ascii wide nocase
-        $s7 = "Invoke-Mimikatz" ascii wide nocase
+        $s7 = /Invoke-Mimi(katz|dogz|kittenz)/ ascii wide nocase
     condition:
         filesize < 10MB and 2 of them
         and (extension matches /^(\.(bat|cmd|ps1|psm1|vbs|js|hta|log|bash_history|zsh_history))?$/i or filename iequals "ConsoleHost_history.txt")

@@ -77,6 +77,7 @@ rule Tyto_Office_MsdtUrl
         $browse = /IT_BrowseForFile|IT_RebrowseForFile|IT_LaunchMethod/ ascii wide nocase
     condition:
         filesize < 1MB and all of them
+        and (uint8(0) == 0x3C or extension matches /^(\.(x?html?|hta|js|php|aspx?|xml|rtf|docx?|txt|png|jpe?g))?$/i)
 }
 
 rule Tyto_Office_DdeCommand

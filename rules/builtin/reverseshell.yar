@@ -30,8 +30,8 @@ rule Tyto_ReverseShell_Base64
         score = 85
         id = "94ca7ba8-84d5-47d8-9aa3-d807a7d22b64"
     strings:
-        $bash  = "bash -i >& /dev/tcp/" base64 base64wide
-        $sh    = "sh -i >& /dev/udp/" base64 base64wide
+        $tcp   = "sh -i >& /dev/tcp/" base64 base64wide
+        $udp   = "sh -i >& /dev/udp/" base64 base64wide
         $exec  = "0<&196;exec 196<>/dev/tcp/" base64 base64wide
     condition:
         filesize < 5MB and any of them

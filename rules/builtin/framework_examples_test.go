@@ -15,16 +15,16 @@ func frameworkExamples() []example {
 	}, {
 		rule: "Tyto_Framework_Metasploit_Shellcode",
 		fires: []object{
-			raw("/tmp/a.bin", "\xfc\xe8\x82\x00\x00\x00··\x60\x89\xe5\x31\xc0\x64\x8b\x50\x30\x8b\x52\x0c"),
-			raw(`C:\a.exe`, plainPE("\xfc\x48\x83\xe4\xf0\xe8··\xc0\x00\x00\x00\x41\x51\x41\x50\x52\x51")),
+			raw("/tmp/a.bin", "\xfc··\xe8\x82\x00\x00\x00\x60\x89\xe5\x31\xc0\x64\x8b\x50\x30\x8b\x52\x0c"),
+			raw(`C:\a.exe`, plainPE("\xfc··\x48\x83\xe4\xf0\xe8\xc0\x00\x00\x00\x41\x51\x41\x50\x52\x51")),
 		},
-		silent: []object{raw(`C:\b.exe`, plainPE("\xfc\xe8\x82\x00\x00\x00\x60\x89\xe5\x31\xc0\x90\x90\x90"))},
+		silent: []object{raw(`C:\b.exe`, plainPE("\xfc··\xe8\x82\x00\x00\x00\x60\x89\xe5\x31\xc0\x90\x90\x90"))},
 	}, {
 		rule: "Tyto_Framework_Metasploit_ShellcodeText",
 		fires: []object{
 			text("/tmp/a.py", `buf = b"\xfc·\xe8\x82\x00\x00\x00\x60\x89\xe5"`),
 			text("/tmp/a.cs", `byte[] b = {0xfc·,0x48,0x83,0xe4,0xf0,0xe8,0xc0,0x00,0x00};`),
-			text(`C:\a.ps1`, `$b = "`+b64("\xfc\xe8\x82\x00\x00\x00··\x60\x89\xe5\x31\xc0\x64")+`"`),
+			text(`C:\a.ps1`, `$b = "`+b64("\xfc··\xe8\x82\x00\x00\x00\x60\x89\xe5\x31\xc0\x64")+`"`),
 			text(`C:\a.vba`, `b = Array(-4,·-24,-126,0,0,0,96,-119)`),
 		},
 		silent: []object{
@@ -70,7 +70,7 @@ func officeExamples() []example {
 		rule: "Tyto_Office_RemoteObject",
 		fires: []object{
 			rels(`Type="` + schema + `/ole·Object" Target="mhtml:http://192.0.2.1/a.html"`),
-			rels(`Type="` + schema + `/x" Target="https://192.0.2.1/a.html!·"`),
+			rels(`Type="` + schema + `/x" Target="https://192.0.2.1/a.ht·ml!"`),
 		},
 		silent: []object{
 			rels(`Type="` + schema + `/ole·Object" Target="embeddings/oleObject1.bin"`),
