@@ -15,9 +15,12 @@ import (
 func (w *walk) cpio(r io.Reader, charge bool) error {
 	const headerSize = 110
 	in := &countingBytes{r: r}
+	ended := false
 	for {
 		var h [headerSize]byte
-		if err := in.header(h[:]); err != nil {
+		if err := in.header(h[:]); err == io.EOF && ended {
+			return nil
+		} else if err != nil {
 			return err
 		}
 		field := func(i int) int64 {
@@ -43,7 +46,7 @@ func (w *walk) cpio(r io.Reader, charge bool) error {
 		}
 		end := in.n + size
 		plain := strings.TrimRight(string(name), "\x00")
-		if plain == "TRAILER!!!" {
+		if ended = plain == "TRAILER!!!"; ended {
 			continue
 		}
 		m := &Member{Name: plain, Size: size, Mode: unixMode(uint32(mode)), charge: charge}

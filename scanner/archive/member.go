@@ -79,6 +79,7 @@ func (m *Member) pull(p []byte) (n int, err error) {
 	if err := m.w.budget.alive(); err != nil {
 		return 0, err
 	}
+	p = p[:min(len(p), 64<<10)] // the budget is asked after each read
 	err = guard(func() error {
 		if m.r == nil {
 			r, err := m.open()

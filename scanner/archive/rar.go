@@ -43,6 +43,9 @@ func (w *walk) rar() error {
 		if err := w.member(m); err != nil {
 			return err
 		}
+		if errors.Is(m.broken, rardecode.ErrMultiVolume) {
+			return nil // said of the member; there is nothing behind it
+		}
 		if solid && !h.IsDir && !h.Encrypted {
 			// The next member refers to this one. Next would decode what is left of it without
 			// asking the budget.

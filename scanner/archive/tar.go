@@ -30,12 +30,12 @@ func (w *walk) tar(r io.Reader, charge bool) error {
 				return err
 			}
 		case err == io.EOF || errors.Is(err, tar.ErrHeader):
-			next := w.resync(blocks, in)
 			if err != io.EOF {
-				if perr := w.problem(damaged("tar: a header is broken at about byte %d", blocks.n-512)); perr != nil {
-					return perr
+				if err := w.problem(damaged("tar: a header is broken at about byte %d", blocks.n-512)); err != nil {
+					return err
 				}
 			}
+			next := w.resync(blocks, in)
 			if next == nil {
 				return blocks.failed()
 			}

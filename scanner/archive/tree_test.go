@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -59,26 +57,10 @@ func walkAll(t testing.TB, name string, data []byte, budget *Budget) []seen {
 	t.Helper()
 	var all []seen
 	for m, err := range Walk(bytes.NewReader(data), int64(len(data)), name, budget) {
-		var s seen
-		if err == nil {
-			if m.Mode.IsDir() {
-				continue
-			}
-			var content []byte
-			content, err = io.ReadAll(m)
-			s.Name, s.Content = m.Name, string(content)
+		if err == nil && m.Mode.IsDir() {
+			continue
 		}
-		if err != nil {
-			var e *Error
-			if !errors.As(err, &e) {
-				t.Fatalf("an error that is no *Error: %v", err)
-			}
-			if e.Reason == "" || e.Detail == "" || e.Member != s.Name && s.Name != "" {
-				t.Fatalf("an incomplete error for %q: %#v", s.Name, e)
-			}
-			s.Reason, s.Detail = e.Reason, e.Detail
-		}
-		all = append(all, s)
+		all = append(all, see(t, m, err))
 	}
 	return all
 }
@@ -182,7 +164,7 @@ func TestFormats(t *testing.T) {
 		{"tree.long.ar", map[string]string{"a-name-that-is-longer-than-sixteen.txt": tree["hello.txt"]}},
 		{"small.cpio", small},
 		{"tree.w9.gzdio.rpm", inRPM},
-		{"tree.w9.xzdio.rpm", inRPM},
+		{"tree.w0.xzdio.rpm", inRPM},
 		{"tree.w19.zstdio.rpm", inRPM},
 	} {
 		t.Run(test.file, func(t *testing.T) {
@@ -211,7 +193,7 @@ func TestNotReadable(t *testing.T) {
 		t.Run(test.file, func(t *testing.T) {
 			data := fixture(t, test.file)
 			got := outcomes(walkAll(t, test.file, data, newBudget(len(data))))
-			if diff := cmp.Diff(brief(test.want), brief(got)); diff != "" {
+			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("outcomes differ (-want +got):\n%s", diff)
 			}
 		})
@@ -243,17 +225,13 @@ func TestMetadata(t *testing.T) {
 
 // TestLazy leaves members unread, or reads one byte of them: the others must come out whole.
 func TestLazy(t *testing.T) {
-	files, err := filepath.Glob("testdata/*e.*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range slices.Concat(files, []string{"testdata/solid.7z", "testdata/small.cpio", "testdata/small.stored.cab"}) {
+	for name, data := range archives(t) {
 		for only, want := range tree {
-			t.Run(filepath.Base(file)+" "+only, func(t *testing.T) {
-				data := fixture(t, filepath.Base(file))
-				for m, err := range Walk(bytes.NewReader(data), int64(len(data)), file, newBudget(len(data))) {
-					if err != nil {
-						return // formats with members that cannot be read have their own tests
+			t.Run(name+" "+only, func(t *testing.T) {
+				whole := outcomes(walkAll(t, name, data, newBudget(len(data))))
+				for m, err := range Walk(bytes.NewReader(data), int64(len(data)), name, newBudget(len(data))) {
+					if err != nil || whole[m.Name] != "" {
+						continue
 					}
 					if strings.TrimPrefix(m.Name, "./t/") != only {
 						if len(m.Name)%2 == 0 {
@@ -261,11 +239,7 @@ func TestLazy(t *testing.T) {
 						}
 						continue
 					}
-					got, err := io.ReadAll(m)
-					if err != nil && strings.Contains(file, "deflate64") {
-						return
-					}
-					if err != nil || string(got) != want {
+					if got, err := io.ReadAll(m); err != nil || string(got) != want {
 						t.Errorf("read %d bytes and %v, want %d bytes", len(got), err, len(want))
 					}
 				}
@@ -291,14 +265,9 @@ func TestAfterTurn(t *testing.T) {
 
 // TestStop leaves the loop at the first member.
 func TestStop(t *testing.T) {
-	files, _ := filepath.Glob("testdata/*.*")
-	for _, file := range files {
-		if strings.HasSuffix(file, ".sh") {
-			continue
-		}
-		data := fixture(t, filepath.Base(file))
-		for range Walk(bytes.NewReader(data), int64(len(data)), file, newBudget(len(data))) {
-			break
+	for name, data := range archives(t) {
+		for range Walk(bytes.NewReader(data), int64(len(data)), name, newBudget(len(data))) {
+			break // the runtime panics if the walk goes on
 		}
 	}
 }

@@ -16,8 +16,11 @@ type walk struct {
 	yield   func(*Member, error) bool
 	stopped bool
 	buf     []byte
-	broken  int           // problems yielded
-	zstd    *zstd.Decoder // reused: it keeps a window and tables
+	broken  int // problems yielded
+
+	// Decoders that are used again for the next member, because they keep windows and tables.
+	zstd     *zstd.Decoder
+	inflater io.ReadCloser
 }
 
 var errStop = errors.New("archive: walk stopped by its caller")

@@ -187,7 +187,7 @@ func (w *walk) zipDecoder(e *zipEntry) (io.Reader, error) {
 func (w *walk) zipMethod(e *zipEntry, br *bufio.Reader) (io.Reader, error) {
 	switch e.method {
 	case 8:
-		return flate.NewReader(br), nil
+		return w.inflate(br)
 	case 12:
 		return bzip2.NewReader(br), nil
 	case 14:
@@ -204,6 +204,15 @@ func (w *walk) zipMethod(e *zipEntry, br *bufio.Reader) (io.Reader, error) {
 		name = "unknown"
 	}
 	return nil, unsupported("zip: compression method %d (%s)", e.method, name)
+}
+
+// inflate resets the walk's one inflater to r: it has 40 KiB of window and tables.
+func (w *walk) inflate(r *bufio.Reader) (io.Reader, error) {
+	if w.inflater == nil {
+		w.inflater = flate.NewReader(r)
+		return w.inflater, nil
+	}
+	return w.inflater, w.inflater.(flate.Resetter).Reset(r, nil)
 }
 
 var zipMethodNames = map[uint16]string{

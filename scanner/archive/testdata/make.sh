@@ -47,15 +47,15 @@ gcab -c -z "$out/tree.mszip.cab" $files
 
 tar --format=gnu -cf - $files | tee "$out/tree.gnu.tar" | gzip -9n >"$out/tree.tar.gz"
 tar --format=v7 -cf - $files | bzip2 -9 >"$out/tree.v7.tar.bz2"
-tar --format=pax -cf - $files | xz -9e >"$out/tree.pax.tar.xz"
+tar --format=pax -cf - $files | xz --lzma2=dict=64KiB >"$out/tree.pax.tar.xz"
 tar --format=ustar -cf - $files | zstd -q -19 >"$out/tree.ustar.tar.zst"
 tar --format=ustar -cf - $files | lz4 -q -9 >"$out/tree.tar.lz4"
 rm "$out/tree.gnu.tar"
 
 gzip -9 <dir/numbers.txt >"$out/tree.numbers.gz"
-xz --check=crc32 --block-size=16384 <dir/numbers.txt >"$out/tree.crc32.xz"
-xz --check=sha256 <dir/numbers.txt >"$out/tree.sha256.xz"
-(head -c 1000 dir/numbers.txt | xz --check=none; tail -c +1001 dir/numbers.txt | xz) >"$out/tree.two.xz"
+xz -0 --check=crc32 --block-size=16384 <dir/numbers.txt >"$out/tree.crc32.xz"
+xz -0 --check=sha256 <dir/numbers.txt >"$out/tree.sha256.xz"
+(head -c 1000 dir/numbers.txt | xz -0 --check=none; tail -c +1001 dir/numbers.txt | xz -0) >"$out/tree.two.xz"
 xz --x86 --lzma2 <dir/numbers.txt >"$out/tree.x86.xz"
 (head -c 1000 dir/numbers.txt | zstd -q; tail -c +1001 dir/numbers.txt | zstd -q -19) >"$out/tree.two.zst"
 (head -c 1000 dir/numbers.txt | lz4 -q; tail -c +1001 dir/numbers.txt | lz4 -q -l) >"$out/tree.two.lz4"
@@ -66,7 +66,7 @@ cp hello.txt a-name-that-is-longer-than-sixteen.txt
 ar -qcD "$out/tree.long.ar" a-name-that-is-longer-than-sixteen.txt
 printf '%s\n' $small | cpio -o -H newc --quiet >"$out/small.cpio"
 
-for payload in w9.gzdio w9.xzdio w19.zstdio; do
+for payload in w9.gzdio w0.xzdio w19.zstdio; do
 	cat >inert.spec <<SPEC
 Name: inert
 Version: 1
