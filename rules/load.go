@@ -10,6 +10,9 @@ import (
 // Options say how rules are loaded.
 type Options struct {
 	Limits Limits
+	// Extra are rules that are not read from disk, such as those built in. Their paths must
+	// differ from each other and from those that are loaded.
+	Extra []SourceFile
 	// CacheDir is the folder for compiled rules. It is made if it does not exist. Without one,
 	// rules are compiled anew and nothing stays on disk.
 	CacheDir string
@@ -27,6 +30,7 @@ func Load(paths []string, o Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	sources.Files = append(sources.Files, o.Extra...)
 	if o.Compile == nil {
 		o.Compile = func(s *Sources, out *os.File) error { return Compile(s, out) }
 	}

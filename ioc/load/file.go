@@ -39,17 +39,22 @@ const headBytes = 64 << 10
 
 // file loads one file.
 func (l *loader) file(path string) {
-	entry := File{Path: path, Format: Unknown}
-	defer func() { l.result.Files = append(l.result.Files, entry) }()
 	f, err := os.Open(path)
 	if err != nil {
-		entry.Broken = true
 		l.problem(path, 0, false, "%v", cause(err))
+		l.result.Files = append(l.result.Files, File{Path: path, Format: Unknown, Broken: true})
 		return
 	}
 	defer f.Close()
+	l.content(path, f)
+}
+
+// content loads the content of a file.
+func (l *loader) content(path string, content io.Reader) {
+	entry := File{Path: path, Format: Unknown}
+	defer func() { l.result.Files = append(l.result.Files, entry) }()
 	sum := sha256.New()
-	r := bufio.NewReaderSize(io.TeeReader(f, sum), headBytes)
+	r := bufio.NewReaderSize(io.TeeReader(content, sum), headBytes)
 	head, err := r.Peek(headBytes)
 	if err != nil && !errors.Is(err, io.EOF) {
 		entry.Broken = true

@@ -6,6 +6,7 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,12 +26,20 @@ type Options struct {
 	Set ioc.Options
 	// OpenIOC bounds OpenIOC files.
 	OpenIOC openioc.Limits
+	// Extra are files that are not read from disk, such as those built in.
+	Extra []Extra
 	// MaxListBytes bounds a list; default 1 GiB.
 	MaxListBytes int64
 	// MaxFiles bounds the files found in folders; default 100,000.
 	MaxFiles int
 	// MaxDepth bounds the nesting of folders; default 32.
 	MaxDepth int
+}
+
+// Extra is an indicator file in memory. Its name tells what kind of list it is, as that of a file does.
+type Extra struct {
+	Name    string
+	Content []byte
 }
 
 func (o Options) withDefaults() Options {
@@ -99,6 +108,9 @@ func Load(ctx context.Context, paths []string, o Options) (*Result, error) {
 			return nil, fmt.Errorf("load indicators: %w", err)
 		}
 		l.file(path)
+	}
+	for _, e := range o.Extra {
+		l.content(e.Name, bytes.NewReader(e.Content))
 	}
 	l.result.Problems = append(l.result.Problems, l.builder.Problems()...)
 	l.result.Set = l.builder.Build()

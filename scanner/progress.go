@@ -1,0 +1,91 @@
+package scanner
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tyto/scanner/walk"
+)
+
+// total is what there is to scan, once it has been counted.
+type total struct {
+	files, bytes atomic.Int64
+}
+
+// showProgress reports progress until the returned function is called. Meanwhile it counts what
+// there is to scan, by a walk of its own that opens nothing: an estimate of what is left that
+// does not rest on a count would be a guess.
+func (s *Scan) showProgress(ctx context.Context) (stop func()) {
+	if s.opts.Progress == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() {
+		files, bytes, err := walk.Count(ctx, s.opts.Walk, s.opts.MaxSize)
+		if err != nil {
+			return // the progress goes on without an estimate
+		}
+		s.total.files.Store(files)
+		s.total.bytes.Store(bytes)
+	})
+	done := make(chan struct{})
+	running.Go(func() {
+		tick := time.NewTicker(progressEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				s.opts.Progress(s.progress())
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() {
+		cancel()
+		close(done)
+		running.Wait()
+	}
+}
+
+func (s *Scan) progress() Progress {
+	p := s.tally.progress()
+	p.TotalFiles, p.TotalBytes = s.total.files.Load(), s.total.bytes.Load()
+	p.Paused, p.Active = s.gate.Paused(), s.gate.Active()
+	return p
+}
+
+// limitCPU keeps the limit on processor time, if there is one, until the returned function is called.
+func (s *Scan) limitCPU() (stop func()) {
+	if s.opts.CPULimit <= 0 {
+		return func() {}
+	}
+	limit := &cpuLimit{
+		share:   s.opts.CPULimit,
+		gate:    s.gate,
+		started: s.opts.Begun,
+		used: func() time.Duration {
+			used, err := ownCPUTime()
+			if err != nil {
+				s.log.Warn("measure the processor time", "error", err)
+			}
+			workers, err := s.workers.CPUTime()
+			if err != nil {
+				s.log.Warn("measure the processor time of the workers", "error", err)
+			}
+			return used + workers
+		},
+		now:   time.Now,
+		sleep: sleep,
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { limit.run(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
