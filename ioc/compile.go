@@ -242,10 +242,7 @@ func bindElements(e *expression) (*expression, error) {
 	for i, leaves := range conjunctions {
 		branches[i] = &expression{operator: And, branches: leaves, perElement: true}
 	}
-	if len(branches) == 1 {
-		return branches[0], nil
-	}
-	return &expression{operator: Or, branches: branches}, nil
+	return either(branches), nil
 }
 
 // bindsElements reports whether two different branches of an AND have terms below the same list

@@ -29,6 +29,14 @@ func join(op Operator, branches ...*expression) *expression {
 	return &expression{operator: op, branches: flat}
 }
 
+// either returns the disjunction of branches of one expression.
+func either(branches []*expression) *expression {
+	if len(branches) == 1 {
+		return branches[0]
+	}
+	return &expression{operator: Or, branches: branches}
+}
+
 // positive reports whether the expression selects anything: whether a leaf is not negated.
 func (e *expression) positive() bool {
 	if e.term != nil {

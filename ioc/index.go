@@ -85,7 +85,7 @@ func (s *Set) leafGuards(t *term) ([]guard, float64) {
 		return []guard{{kind: guardEqual, slot: t.slot, text: pattern.Fold(t.source.Value)}}, cost
 	}
 	words := test.pattern.Literals()
-	if len(words) == 0 {
+	if words == nil {
 		return nil, useless
 	}
 	slot, slashed := t.slot, test.path
@@ -93,18 +93,45 @@ func (s *Set) leafGuards(t *term) ([]guard, float64) {
 		slot, slashed = s.slot(fullPath), true
 	}
 	var all []guard
-	shortest := len(words[0])
 	for _, w := range words {
-		shortest = min(shortest, len(w))
 		if slashed {
 			w = strings.ReplaceAll(w, `\`, "/")
 		}
 		all = append(all, guard{kind: guardLiteral, slot: slot, text: w})
 	}
-	return all, 100 / float64(shortest)
+	return all, 100 / float64(test.pattern.Weight())
 }
 
-// index finds the candidates among the parts of one document. Units are places in Set.parts.
+// unit is what the index nominates: a part, or some branches of it that have guards of a kind.
+type unit struct {
+	part *part
+	// test is the branches; the part holds if test does.
+	test *expression
+	// owner is the place of the part's indicator in Set.compiled.
+	owner int32
+}
+
+// divide splits a part so that branches without guards do not cost the others theirs.
+func (s *Set) divide(p *part) []unit {
+	e := p.expression
+	if e.term != nil || e.operator != Or {
+		return []unit{{part: p, test: e}}
+	}
+	var guarded, bare []*expression
+	for _, b := range e.branches {
+		if _, cost := s.guards(b); cost < useless {
+			guarded = append(guarded, b)
+		} else {
+			bare = append(bare, b)
+		}
+	}
+	if len(guarded) == 0 || len(bare) == 0 {
+		return []unit{{part: p, test: e}}
+	}
+	return []unit{{part: p, test: either(guarded)}, {part: p, test: either(bare)}}
+}
+
+// index finds the candidates among the units of one document, which are places in Set.units.
 type index struct {
 	equal    []equalIndex
 	literals []literalIndex

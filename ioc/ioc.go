@@ -21,7 +21,8 @@
 // documents under an AND must each hold for some item of the run. An OR holds if any branch does.
 //
 // A negative condition excludes items from what its positive siblings of the same document
-// select. Alone, or as a whole branch of an OR, it selects nothing.
+// select. Alone, or as a whole branch of an OR, it selects nothing. (An AND or OR of a single
+// branch is that branch.)
 //
 // # How it is fast
 //

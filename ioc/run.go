@@ -68,30 +68,41 @@ func (r *Run) Examine(item Item) []Match {
 		return matches
 	}
 	slices.Sort(units)
-	matched := int32(-1) // alternatives of one indicator have neighbouring units
-	for _, u := range units {
-		again := s.ownerOf[u] == matched
-		if again && s.parts[u].within.number < 0 {
+	// Units of one part, and parts of one indicator, are neighbours.
+	var held *part
+	matched := int32(-1)
+	for _, n := range units {
+		u := &s.units[n]
+		again := u.owner == matched
+		if u.part == held || again && u.part.within.number < 0 {
 			continue // an alternative with other parts still wants its witness
 		}
-		if m, ok := r.evaluate(x, s.parts[u]); ok && !again {
-			matched = s.ownerOf[u]
+		if !r.holds(x, u) {
+			continue
+		}
+		held = u.part
+		if m, ok := r.match(x, u.part); ok && !again {
+			matched = u.owner
 			matches = append(matches, m)
 		}
 	}
 	return matches
 }
 
-func (r *Run) evaluate(x *evaluation, p *part) (Match, bool) {
-	switch x.evaluate(p.expression, nil) {
-	case isFalse:
-		return Match{}, false
+func (r *Run) holds(x *evaluation, u *unit) bool {
+	switch x.evaluate(u.test, nil) {
+	case isTrue:
+		return true
 	case isUnknown:
 		r.mu.Lock()
-		r.unknown[p.owner.source]++
+		r.unknown[u.part.owner.source]++
 		r.mu.Unlock()
-		return Match{}, false
 	}
+	return false
+}
+
+// match makes the match of a part that holds, if the other parts of its alternative hold as well.
+func (r *Run) match(x *evaluation, p *part) (Match, bool) {
 	var why proof
 	x.evaluate(p.expression, &why)
 	m := Match{Match: p.owner.source.match(), Indicator: p.owner.source}

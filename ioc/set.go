@@ -19,6 +19,16 @@ type Options struct {
 	Available func(term string) bool
 }
 
+// Only returns a function for [Options.Available] under which these terms are collected and no
+// others.
+func Only(terms ...string) func(term string) bool {
+	set := make(map[string]bool, len(terms))
+	for _, t := range terms {
+		set[t] = true
+	}
+	return func(term string) bool { return set[term] }
+}
+
 // Builder gathers indicators and makes a [Set] of them. It is not safe for concurrent use.
 type Builder struct {
 	options  Options
@@ -73,11 +83,12 @@ func (b *Builder) enter(c *compiled) {
 		}
 		for _, p := range alt.parts {
 			p.expression.walk(b.place)
-			unit := int32(len(b.set.parts))
-			b.set.parts = append(b.set.parts, p)
-			b.set.ownerOf = append(b.set.ownerOf, int32(number))
-			guards, cost := b.set.guards(p.expression)
-			b.indexOf(p.document).add(unit, guards, cost)
+			for _, u := range b.set.divide(p) {
+				u.owner = int32(number)
+				guards, cost := b.set.guards(u.test)
+				b.indexOf(p.document).add(int32(len(b.set.units)), guards, cost)
+				b.set.units = append(b.set.units, u)
+			}
 		}
 	}
 }
@@ -141,7 +152,7 @@ func (b *Builder) Build() *Set {
 		s.indexes[document] = ib.build(s)
 	}
 	s.evaluations = &sync.Pool{New: func() any {
-		return &evaluation{facts: make([]slotFacts, len(s.paths)), paths: s.paths, unitTurn: make([]uint32, len(s.parts))}
+		return &evaluation{facts: make([]slotFacts, len(s.paths)), paths: s.paths, unitTurn: make([]uint32, len(s.units))}
 	}}
 	return s
 }
@@ -151,9 +162,8 @@ type Set struct {
 	options    Options
 	indicators []*Indicator // as they were added, evaluated or not
 	compiled   []*compiled  // those that can match
-	parts      []*part      // by unit
-	ownerOf    []int32      // by unit: place in compiled
-	several    int          // alternatives with several parts
+	units      []unit
+	several    int // alternatives with several parts
 
 	slots map[string]int // by path of a term
 	paths []string       // by slot
@@ -235,8 +245,8 @@ func (s *Set) Needs() Needs {
 	for i, term := range hashTerms {
 		terms[term] = !s.hashes.empty(i)
 	}
-	for _, p := range s.parts {
-		p.expression.walk(func(t *term) { terms[t.path] = true })
+	for _, u := range s.units {
+		u.test.walk(func(t *term) { terms[t.path] = true })
 	}
 	documents := map[string]bool{}
 	for term, needed := range terms {

@@ -52,12 +52,12 @@ type Options struct {
 
 // Pattern is a compiled pattern. It is immutable and safe for concurrent use.
 type Pattern struct {
-	kind     Kind
-	value    string // folded unless exact; slashed in a path
-	exact    bool
-	path     bool
-	re       *regexp.Regexp // only if kind is Matches
-	literals []string
+	kind    Kind
+	value   string // folded unless exact; slashed in a path
+	exact   bool
+	path    bool
+	re      *regexp.Regexp // only if kind is Matches
+	clauses []clause       // see Literals
 }
 
 // Compile returns the pattern, or an error if the value is too long or no regular expression of
@@ -89,7 +89,7 @@ func newLiteral(kind Kind, value string, exact, path bool) *Pattern {
 		folded = folded[drive(folded):]
 	}
 	if folded != "" {
-		p.literals = []string{folded}
+		p.clauses = []clause{{folded}}
 	}
 	return p
 }
@@ -114,13 +114,18 @@ func compileRegexp(o Options) (*Pattern, error) {
 	if err != nil {
 		return nil, fmt.Errorf("not a regular expression of RE2: %w", err)
 	}
-	return &Pattern{kind: Matches, re: re, literals: required(tree)}, nil
+	return &Pattern{kind: Matches, re: re, clauses: required(tree)}, nil
 }
 
 // Match reports whether the pattern holds for the text. Texts for path patterns, regular
 // expressions included, must have been prepared as paths.
 func (p *Pattern) Match(t Text) bool {
 	if p.kind == Matches {
+		for _, c := range p.clauses {
+			if !c.holds(t.Folded) { // far cheaper than the expression
+				return false
+			}
+		}
 		return p.re.MatchString(t.Exact)
 	}
 	text := t.Folded
@@ -151,7 +156,20 @@ func (p *Pattern) Match(t Text) bool {
 
 // Literals returns folded words of which at least one occurs in the folded form of each text
 // that the pattern matches. There are none if no such words are known.
-func (p *Pattern) Literals() []string { return p.literals }
+func (p *Pattern) Literals() []string {
+	if len(p.clauses) == 0 {
+		return nil
+	}
+	return p.clauses[0]
+}
+
+// Weight says how telling the literals are; 0 without any.
+func (p *Pattern) Weight() int {
+	if len(p.clauses) == 0 {
+		return 0
+	}
+	return p.clauses[0].weight()
+}
 
 // IsRegexp reports whether matching needs a regular expression.
 func (p *Pattern) IsRegexp() bool { return p.kind == Matches }

@@ -87,7 +87,7 @@ func TestLiterals(t *testing.T) {
 		{`\\(a|bc)\.exe$`, []string{"/a.exe", "/bc.exe"}},
 		{`(TEMP|Temp)\\[^\\"]+\.(xmd|yls)$`, []string{"temp/"}},
 		{`[Cc]:\\(Web|Intel)\\[^\\"]{1,20}\.(exe|dll)`, []string{"c:/intel/", "c:/web/"}},
-		{`\\av[0-9]+\.exe$`, []string{".exe"}},
+		{`\\av[0-9]+\.exe$`, []string{"/av"}},
 		{`(?i)Kelvin`, []string{"kelvin"}},
 		{`a*`, nil},
 		{`(a|b*)`, nil},

@@ -3,6 +3,7 @@ package pattern
 import (
 	"regexp/syntax"
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -109,21 +110,72 @@ func plain(re *syntax.Regexp) (kind Kind, value string, exact, ok bool) {
 	return kind, string(parts[0].Rune), parts[0].Flags&syntax.FoldCase == 0, true
 }
 
-// maxWords bounds the words that an expression is taken apart into.
-const maxWords = 64
+// Bounds of what an expression is taken apart into.
+const (
+	maxWords   = 64 // in one clause; an alternation may have four times as many
+	maxClauses = 8
+)
 
-// needs says what is known of all texts that an expression matches. Words are folded.
+// clause is a set of folded words of which at least one occurs in each text that an expression
+// matches. None of them is empty.
+type clause []string
+
+// needs says what is known of all texts that an expression matches.
 type needs struct {
-	// exact is every text that the expression can match, if finite and few; else nil.
+	// exact is every text that the expression can match, folded, if finite and few; else nil.
 	exact []string
-	// some holds words of which one occurs in each match; nil if none are known.
-	some []string
+	// clauses all hold for each match. They are not set if exact is.
+	clauses []clause
 }
 
-// required returns words of which at least one occurs in each text that the expression matches.
-func required(re *syntax.Regexp) []string {
-	n := analyse(re)
-	return better(n.some, n.exact)
+// required returns clauses that all hold for each text that the expression matches, the most
+// telling one first.
+func required(re *syntax.Regexp) []clause {
+	clauses := analyse(re).all()
+	slices.SortStableFunc(clauses, func(a, b clause) int { return b.weight() - a.weight() })
+	return clauses[:min(len(clauses), maxClauses)]
+}
+
+func (n needs) all() []clause {
+	if n.exact != nil {
+		return asClause(n.exact)
+	}
+	return n.clauses
+}
+
+// asClause returns the clause that words make, if none is empty.
+func asClause(words []string) []clause {
+	if len(words) == 0 || slices.Contains(words, "") {
+		return nil
+	}
+	return []clause{words}
+}
+
+// common words occur in very many paths; as the word of an index they are worth little.
+var common = clause{".exe", ".dll", ".sys", "c:/windows/", "/windows/", "/windows/system32/", "/users/", "/appdata/", "/program files/", "/usr/", "/lib/", "/bin/"}
+
+// weight says how telling a clause is: the length of its shortest word, where parts of common
+// words count little.
+func (c clause) weight() int {
+	least := len(c[0])
+	for _, w := range c {
+		n := len(w)
+		if slices.ContainsFunc(common, func(s string) bool { return strings.Contains(s, w) }) {
+			n = 1 + n/4
+		}
+		least = min(least, n)
+	}
+	return least
+}
+
+// holds reports whether one of the words occurs in a folded text.
+func (c clause) holds(folded string) bool {
+	for _, w := range c {
+		if strings.Contains(folded, w) {
+			return true
+		}
+	}
+	return false
 }
 
 func analyse(re *syntax.Regexp) needs {
@@ -145,7 +197,7 @@ func analyse(re *syntax.Regexp) needs {
 			return needs{exact: union(n.exact, []string{""})}
 		}
 	case syntax.OpPlus:
-		return needs{some: required(re.Sub[0])}
+		return needs{clauses: analyse(re.Sub[0]).all()}
 	case syntax.OpRepeat:
 		return analyseRepeat(re)
 	case syntax.OpConcat:
@@ -167,7 +219,7 @@ func analyseClass(ranges []rune) needs {
 				return needs{}
 			}
 			words = union(words, []string{string(foldRune(r))})
-			if len(words) > 10 {
+			if len(words) > 40 {
 				return needs{}
 			}
 		}
@@ -186,13 +238,13 @@ func analyseRepeat(re *syntax.Regexp) needs {
 		}
 		return analyseConcat(subs)
 	}
-	return needs{some: required(re.Sub[0])}
+	return needs{clauses: analyse(re.Sub[0]).all()}
 }
 
-// analyseConcat multiplies out neighbours as long as few words result, and keeps the best words
-// of all stretches.
+// analyseConcat multiplies out neighbours as long as few words result.
 func analyseConcat(subs []*syntax.Regexp) needs {
-	stretch, some, whole := []string{""}, []string(nil), true
+	stretch, whole := []string{""}, true
+	var clauses []clause
 	for _, sub := range subs {
 		n := analyse(sub)
 		if n.exact != nil && len(stretch)*len(n.exact) <= maxWords {
@@ -200,7 +252,7 @@ func analyseConcat(subs []*syntax.Regexp) needs {
 			continue
 		}
 		whole = false
-		some = better(better(some, stretch), n.some)
+		clauses = slices.Concat(clauses, asClause(stretch), n.clauses)
 		stretch = []string{""}
 		if n.exact != nil {
 			stretch = n.exact
@@ -209,9 +261,10 @@ func analyseConcat(subs []*syntax.Regexp) needs {
 	if whole {
 		return needs{exact: stretch}
 	}
-	return needs{some: better(some, stretch)}
+	return needs{clauses: slices.Concat(clauses, asClause(stretch))}
 }
 
+// analyseAlternate takes the most telling clause of each branch.
 func analyseAlternate(subs []*syntax.Regexp) needs {
 	exact, some := []string{}, []string{}
 	for _, sub := range subs {
@@ -221,43 +274,21 @@ func analyseAlternate(subs []*syntax.Regexp) needs {
 		} else if exact != nil {
 			exact = union(exact, n.exact)
 		}
-		words := better(n.some, n.exact)
-		if words == nil {
+		clauses := n.all()
+		if len(clauses) == 0 {
 			some = nil
 		} else if some != nil {
-			some = union(some, words)
+			best := slices.MaxFunc(clauses, func(a, b clause) int { return a.weight() - b.weight() })
+			some = union(some, best)
 		}
 	}
-	if len(exact) > maxWords {
-		exact = nil
+	if exact != nil && len(exact) <= maxWords {
+		return needs{exact: exact}
 	}
-	if len(some) == 0 || len(some) > 4*maxWords {
-		some = nil
+	if len(some) > 4*maxWords {
+		return needs{}
 	}
-	return needs{exact: exact, some: some}
-}
-
-// better returns the words that say more: the longest, measured by the shortest word. Words of
-// which one is empty say nothing.
-func better(a, b []string) []string {
-	if shortest(b) > shortest(a) {
-		a = b
-	}
-	if shortest(a) == 0 {
-		return nil
-	}
-	return a
-}
-
-func shortest(words []string) int {
-	if len(words) == 0 {
-		return 0
-	}
-	n := len(words[0])
-	for _, w := range words {
-		n = min(n, len(w))
-	}
-	return n
+	return needs{clauses: asClause(some)}
 }
 
 func product(a, b []string) []string {
