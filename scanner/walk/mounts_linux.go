@@ -34,7 +34,10 @@ func readMounts() *mountTable {
 }
 
 func (t *mountTable) read() {
-	data, err := os.ReadFile("/proc/self/mountinfo")
+	data, err := os.ReadFile("/proc/thread-self/mountinfo")
+	if err != nil { // before Linux 3.17
+		data, err = os.ReadFile("/proc/self/mountinfo")
+	}
 	if err != nil {
 		return
 	}
