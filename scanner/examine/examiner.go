@@ -148,6 +148,11 @@ func (o *object) inChunks(content io.ReaderAt, size int64) error {
 	o.facts.Type = filetype.Detect(head[:n])
 	o.digests.reset()
 	t := &tee{r: content, sink: o.digests}
+	if o.strings != nil {
+		feed := &stringFeed{scan: o.strings.NewScan()}
+		t.sink = io.MultiWriter(o.digests, feed)
+		defer func() { o.facts.Strings = feed.scan.Finish() }()
+	}
 	if err := o.matchChunks(t, size); err != nil {
 		return err
 	}
@@ -159,6 +164,18 @@ func (o *object) inChunks(content io.ReaderAt, size int64) error {
 	}
 	o.facts.Hashes = o.digests.sum()
 	return nil
+}
+
+// stringFeed passes content that is written to it to a scan for strings.
+type stringFeed struct {
+	scan *stringlist.Scan
+	off  int64
+}
+
+func (f *stringFeed) Write(p []byte) (int, error) {
+	f.scan.Feed(f.off, p)
+	f.off += int64(len(p))
+	return len(p), nil
 }
 
 // compare reports a file that changed while it was read.
