@@ -4,6 +4,8 @@ package source
 // almost everything undefined.
 func withoutPE(t []Token) Truth {
 	switch {
+	case len(t) == 0: // "a or or b", which libyara refuses
+		return Open
 	case len(t) == 3 && t[0].Is("pe") && t[1].Is(".") && t[2].Is("is_pe"):
 		return False
 	case undefinedValue(t) && !quantifies(t):
@@ -69,20 +71,22 @@ func undefinedBound(t []Token) bool {
 	return false
 }
 
-// undefinedWithoutPE lists what of the pe module is undefined when the content is not a PE file.
-// Constants and is_pe are not. TestUndefinedWithoutPE asks libyara for each of them.
+// PEValues returns the names of the pe module's values that are undefined when the content is not a
+// PE file. Its constants and is_pe are not. A test in package rules asks libyara for each of them.
+func PEValues() []string {
+	return []string{
+		"characteristics", "checksum", "dll_name", "entry_point", "export_timestamp", "exports",
+		"image_base", "imphash", "imports", "is_32bit", "is_64bit", "is_dll", "language", "locale",
+		"machine", "number_of_exports", "number_of_imports", "number_of_resources",
+		"number_of_sections", "number_of_signatures", "pdb_path", "sections", "signatures",
+		"size_of_image", "subsystem", "timestamp", "version_info",
+	}
+}
+
 var undefinedWithoutPE = func() map[string]bool {
 	m := make(map[string]bool)
-	for _, name := range namesUndefinedWithoutPE {
+	for _, name := range PEValues() {
 		m[name] = true
 	}
 	return m
 }()
-
-var namesUndefinedWithoutPE = []string{
-	"characteristics", "checksum", "dll_name", "entry_point", "export_timestamp", "exports",
-	"image_base", "imphash", "imports", "is_32bit", "is_64bit", "is_dll", "language", "locale",
-	"machine", "number_of_exports", "number_of_imports", "number_of_resources",
-	"number_of_sections", "number_of_signatures", "pdb_path", "sections", "signatures",
-	"size_of_image", "subsystem", "timestamp", "version_info",
-}
