@@ -60,7 +60,11 @@ func (s *Scan) Gate() *Gate { return s.gate }
 // means that the scan could not begin. When the context ends early, that is no error: its cause is
 // named in the summary.
 func (s *Scan) Run(ctx context.Context) (*finding.Summary, error) {
-	started := time.Now()
+	started := s.opts.Begun
+	if started.IsZero() {
+		started = time.Now()
+		s.opts.Begun = started
+	}
 	// The workers outlive ctx by drainTime, so that what is being examined can be finished.
 	workCtx, stopWork := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopWork(nil)
@@ -201,13 +205,14 @@ func (s *Scan) submit(ctx context.Context, object finding.Object, f *os.File) er
 
 // done takes what a worker said of one file and its members, or why it could not.
 func (s *Scan) done(object *finding.Object, answers []*examine.Facts, err error) {
-	members, outer := 0, false
+	members := 0
+	var outer *examine.Facts
 	for _, facts := range answers {
 		s.match(object, facts)
 		if facts.Member != nil {
 			members++
 		} else {
-			outer = true
+			outer = facts
 		}
 		for _, skip := range facts.Skips {
 			s.skip(finding.Skip{Path: memberPath(object.Path, skip.Member), Reason: skip.Reason, Detail: skip.Detail})
@@ -215,9 +220,13 @@ func (s *Scan) done(object *finding.Object, answers []*examine.Facts, err error)
 	}
 	if err == nil {
 		s.tally.file(members, object.Size)
+		if s.opts.Examined != nil && outer != nil {
+			examined := withFacts(*object, outer)
+			s.opts.Examined(&examined)
+		}
 		return
 	}
-	if !outer {
+	if outer == nil {
 		s.match(object, nil)
 	}
 	lost := &worker.LostError{Reason: finding.ScanError, Detail: err.Error()}

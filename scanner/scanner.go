@@ -64,10 +64,13 @@ type Options struct {
 
 	Thresholds finding.Thresholds
 
-	// Begun is when the process began to work for this scan: CPULimit counts from there, so that
-	// loading the rules is part of it.
+	// Begun is when the work for this scan began, which is the scan's start in the summary. CPULimit
+	// counts from there, so that loading the rules is part of it. Zero is when Run is called.
 	Begun time.Time
 
+	// Examined, if set, is called for each file whose content was examined, with what was learned
+	// of it; members of archives do not come. It may be called concurrently.
+	Examined func(*finding.Object)
 	// Progress, if set, is called a few times per second from one goroutine.
 	Progress func(Progress)
 	Log      *slog.Logger
