@@ -235,6 +235,7 @@ func (h *hostile) vanishing() (paths []string) {
 
 // disturb removes, cuts and rewrites files again and again until the returned function is called.
 func (h *hostile) disturb(paths []string) (stop func()) {
+	more := bytes.Repeat([]byte("more "), 100_000)
 	done, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -245,14 +246,18 @@ func (h *hostile) disturb(paths []string) (stop func()) {
 			case <-time.After(200 * time.Microsecond):
 			}
 			path := paths[h.rng.IntN(len(paths))]
-			// Whatever fails here, fails because the file is in a state that is as good.
-			switch i % 3 {
-			case 0:
+			// What fails here fails because the file is gone, which it then stays: one that
+			// came back after its folder was read would rightly not be scanned.
+			switch {
+			case i%1000 == 0:
 				_ = os.Remove(path)
-			case 1:
+			case i%2 == 0:
 				_ = os.Truncate(path, int64(i))
 			default:
-				_ = os.WriteFile(path, bytes.Repeat([]byte("more "), 100_000), 0o644)
+				if f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0); err == nil {
+					_, _ = f.Write(more)
+					_ = f.Close()
+				}
 			}
 		}
 	}()
