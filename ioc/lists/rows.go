@@ -228,7 +228,7 @@ func (p *parser) term(path, expression string) (ioc.Term, error) {
 		t.Condition, t.PreserveCase = ioc.Contains, false
 		return t, nil
 	}
-	_, err := pattern.Compile(pattern.Options{Kind: pattern.Matches, Value: expression, PreserveCase: true, Path: true})
+	err := pattern.Check(pattern.Options{Kind: pattern.Matches, Value: expression, PreserveCase: true, Path: true})
 	return t, err
 }
 

@@ -72,8 +72,12 @@ func TestMatch(t *testing.T) {
 
 func TestCompileErrors(t *testing.T) {
 	for _, value := range []string{`(?=a)`, `(a)\1`, `[`, `a{2000}`, strings.Repeat("a", MaxLength+1)} {
-		if _, err := Compile(Options{Kind: Matches, Value: value}); err == nil {
+		o := Options{Kind: Matches, Value: value}
+		if _, err := Compile(o); err == nil {
 			t.Errorf("%.20q was accepted", value)
+		}
+		if Check(o) == nil {
+			t.Errorf("%.20q was accepted by Check", value)
 		}
 	}
 }
