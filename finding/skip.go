@@ -28,6 +28,7 @@ const (
 	ScanError    Reason = "scan-error"    // libyara failed on the content
 	TooDeep      Reason = "too-deep"      // a directory below more others than a walk descends into
 	Stopped      Reason = "stopped"       // the scan was cancelled or ran out of time before it
+	Lost         Reason = "lost"          // a line of a report that could not be read again, whatever it told
 
 	Excluded   Reason = "excluded"     // named by --exclude
 	PseudoFS   Reason = "pseudo-fs"    // a file system without files of its own: proc, sysfs, …

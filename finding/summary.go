@@ -19,6 +19,9 @@ type Summary struct {
 	// Trusted counts objects that matched and are known to be harmless by their hash.
 	Trusted int64
 	Skips   map[Reason]SkipCount
+	// Threshold is the lowest level that counts for the exit code. None, the zero value, lets
+	// every finding count, as Notice does.
+	Threshold Level
 
 	// Stopped says why the scan ended early, in words; empty if it ran to its end.
 	Stopped string

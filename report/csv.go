@@ -38,13 +38,13 @@ type CSV struct {
 	run    Run
 	begun  bool
 	header bool
-	open   map[string]Run // runs without a summary so far
-	order  []string
+	open   map[string]string // hosts of runs without a summary so far
+	order  []string          // keys of runs, as they came
 }
 
 // NewCSV returns a sink that writes to w.
 func NewCSV(w io.Writer) *CSV {
-	c := &CSV{w: csv.NewWriter(w), open: map[string]Run{}}
+	c := &CSV{w: csv.NewWriter(w), open: map[string]string{}}
 	c.w.UseCRLF = true // RFC 4180
 	return c
 }
@@ -53,7 +53,7 @@ func NewCSV(w io.Writer) *CSV {
 func (c *CSV) Start(r Run) error {
 	c.run, c.begun = r, true
 	if _, ok := c.open[r.key()]; !ok {
-		c.open[r.key()] = r
+		c.open[r.key()] = r.Host.Name
 		c.order = append(c.order, r.key())
 	}
 	return c.flush(c.writeHeader())
@@ -81,7 +81,7 @@ func (c *CSV) Summary(s *finding.Summary) error {
 		return errNoRun("a summary")
 	}
 	delete(c.open, c.run.key())
-	return c.flush(c.w.Write(c.verdict(&c.run, s.Finished, Verdict(s))))
+	return c.flush(c.w.Write(c.verdict(c.run.Host.Name, s.Finished, Verdict(s))))
 }
 
 // Close writes a row for each run that has no summary.
@@ -90,15 +90,15 @@ func (c *CSV) Close() error {
 		return c.flush(err)
 	}
 	for _, key := range c.order {
-		r, ok := c.open[key]
+		host, ok := c.open[key]
 		if !ok {
 			continue
 		}
-		if err := c.w.Write(c.verdict(&r, time.Time{}, unfinished)); err != nil {
+		if err := c.w.Write(c.verdict(host, time.Time{}, unfinished)); err != nil {
 			return c.flush(err)
 		}
 	}
-	c.open, c.order = map[string]Run{}, nil
+	c.open, c.order = map[string]string{}, nil
 	return c.flush(nil)
 }
 
@@ -141,7 +141,7 @@ func (c *CSV) row(f *finding.Finding, m *finding.Match) []string {
 }
 
 // verdict returns the row that ends a run: the verdict stands as description.
-func (c *CSV) verdict(r *Run, at time.Time, text string) []string {
+func (c *CSV) verdict(host string, at time.Time, text string) []string {
 	row := make([]string, len(csvColumns))
 	for i, column := range csvColumns {
 		switch column {
@@ -150,7 +150,7 @@ func (c *CSV) verdict(r *Run, at time.Time, text string) []string {
 		case "time":
 			row[i] = timeText(at)
 		case "host":
-			row[i] = cell(r.Host.Name)
+			row[i] = cell(host)
 		case "description":
 			row[i] = cell(text)
 		}

@@ -190,6 +190,12 @@ func (l *line) summary() (*finding.Summary, error) {
 		s.Paths, s.Command = scan.Paths, scan.Command
 		s.Rules, s.Indicators = finding.SetSummary(scan.Rules), finding.SetSummary(scan.Indicators)
 	}
+	if x.Threshold != "" {
+		var err error
+		if s.Threshold, err = finding.ParseLevel(x.Threshold); err != nil {
+			return nil, fmt.Errorf("tyto.summary.threshold: %w", err)
+		}
+	}
 	for name, n := range x.Findings {
 		level, err := finding.ParseLevel(name)
 		if err != nil {

@@ -106,6 +106,9 @@ func (e *encoder) summary(s *finding.Summary, skipLines int64) *line {
 		BelowThreshold: s.BelowThreshold, Trusted: s.Trusted,
 		SkipLines: skipLines, Confinement: texts(s.Confinement),
 	}
+	if s.Threshold != finding.None {
+		l.Tyto.Summary.Threshold = s.Threshold.String()
+	}
 	for level, n := range s.Findings {
 		if l.Tyto.Summary.Findings == nil {
 			l.Tyto.Summary.Findings = map[string]int64{}

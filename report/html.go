@@ -46,6 +46,9 @@ func (h *HTML) Start(r Run) error {
 	run, ok := h.runs[r.key()]
 	if !ok {
 		run = &htmlRun{Run: r, host: h.data.host(&r.Host), Found: map[finding.Level]int64{}}
+		if len(h.order) >= htmlRuns {
+			run.Run = bareRun(&r)
+		}
 		h.runs[r.key()] = run
 		h.order = append(h.order, run)
 	}
@@ -71,8 +74,32 @@ func (h *HTML) Summary(s *finding.Summary) error {
 		return errNoRun("a summary")
 	}
 	kept := *s
+	if len(h.order) > htmlRuns {
+		kept = bareSummary(s)
+	}
 	h.current.Summary = &kept
 	return nil
+}
+
+// htmlRuns is the number of runs of which a page tells everything. Of further ones it leaves out
+// the lists, whose length is for the reports to say: so a page of many hosts stays bounded.
+const htmlRuns = 1000
+
+func bareRun(r *Run) Run {
+	bare := *r
+	bare.Paths, bare.Command = nil, nil
+	return bare
+}
+
+// bareSummary returns s without lists of texts. What it counts stays.
+func bareSummary(s *finding.Summary) finding.Summary {
+	bare := *s
+	bare.Problems, bare.Paths, bare.Command, bare.Confinement = nil, nil, nil, nil
+	bare.Skips = map[finding.Reason]finding.SkipCount{}
+	for reason, count := range s.Skips {
+		bare.Skips[reason] = finding.SkipCount{Count: count.Count}
+	}
+	return bare
 }
 
 var (
@@ -198,8 +225,11 @@ func (h *HTML) verdict(found map[finding.Level]int64, p *htmlPage) (text, tone s
 			incomplete++
 		}
 	}
-	if incomplete == 0 {
+	switch incomplete {
+	case 0:
 		return text + " All " + plural(int64(len(p.Runs)), "scan") + " are complete.", tone
+	case int64(len(p.Runs)):
+		return text + " None of the " + plural(int64(len(p.Runs)), "scan") + " is complete.", tone
 	}
 	return fmt.Sprintf("%s Of %s, %s incomplete.", text, plural(int64(len(p.Runs)), "scan"), isAre(incomplete)), tone
 }

@@ -19,18 +19,18 @@ import (
 // The limits of a page, so that browsers stay quick and memory stays small. What goes beyond
 // them is counted on the page and is in the JSON Lines report.
 const (
-	htmlStatic   = 100      // findings that are shown without scripts
-	htmlSize     = 96 << 20 // bytes of JSON, before compression
-	htmlMatches  = 50       // per finding
-	htmlEvidence = 20       // per match
-	htmlBytes    = 256      // per piece of evidence
-	htmlText     = 2 << 10  // bytes of a description, a meta value and the like
+	htmlStatic   = 100       // findings that are shown without scripts
+	htmlSize     = 128 << 20 // bytes of JSON, before compression
+	htmlMatches  = 50        // per finding
+	htmlEvidence = 20        // per match
+	htmlBytes    = 256       // per piece of evidence
+	htmlText     = 2 << 10   // bytes of a description, a meta value and the like
 	htmlPath     = 8 << 10
 )
 
 // htmlShare is the percentage of htmlSize up to which findings of a level are taken, so that a
 // flood of notices leaves room for the alert that comes after it.
-var htmlShare = map[finding.Level]int64{finding.Alert: 100, finding.Warning: 75, finding.Notice: 50, finding.None: 25}
+var htmlShare = map[finding.Level]int64{finding.Alert: 100, finding.Warning: 80, finding.Notice: 60, finding.None: 25}
 
 // htmlStore collects the findings for a page: all of them as compressed JSON, and the most
 // severe as they are. Texts in it have gone through Safe.
@@ -166,7 +166,7 @@ func (s *htmlStore) writeTo(w io.Writer) error {
 
 func (s *htmlStore) view(host int, f *finding.Finding) *htmlFinding {
 	v := &htmlFinding{
-		Level: f.Level, Score: finite(f.Score), Host: host, Path: shortText(f.Object.Path, htmlPath),
+		Level: f.Level, Score: finite(f.Score), Host: host, Path: shownPath(f.Object.Path),
 		Modified: clockText(f.Object.Modified), Facts: objectFacts(f), order: s.found,
 	}
 	for i := range f.Matches {
@@ -265,6 +265,14 @@ func objectFacts(f *finding.Finding) [][2]string {
 	add("attributes", strings.Join(o.Attributes, " "))
 	add("inode", number(o.Inode))
 	return facts
+}
+
+// shownPath returns a path to show, which is never empty.
+func shownPath(path string) string {
+	if path == "" {
+		return "(no name)"
+	}
+	return shortText(path, htmlPath)
 }
 
 // shortText returns s safe to show and not much longer than n bytes.

@@ -137,8 +137,12 @@ func visible(line []byte) []byte {
 	var out []byte
 	done := 0 // bytes of line that out holds
 	for i := 0; i < len(line); {
+		if c := line[i]; c < 0x7f { // the encoder left no controls but the last newline
+			i++
+			continue
+		}
 		r, n := utf8.DecodeRune(line[i:])
-		if showable(r, n) || r == '\n' { // the encoder leaves only the last newline
+		if showable(r, n) {
 			i += n
 			continue
 		}

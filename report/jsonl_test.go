@@ -166,16 +166,16 @@ func TestLineBound(t *testing.T) {
 		})
 	}
 	summary := &finding.Summary{Stopped: long, Skips: map[finding.Reason]finding.SkipCount{}}
-	for range 1500 {
+	for range 600 {
 		summary.Problems = append(summary.Problems, finding.Problem{File: long[:500], Message: long[:500]})
 		summary.Paths = append(summary.Paths, long[:500])
 		summary.Confinement = append(summary.Confinement, long[:500])
 	}
 	count := finding.SkipCount{Count: 1}
 	for range 20 {
-		count.Examples = append(count.Examples, finding.Skip{Path: long[:6000], Detail: long[:6000]})
+		count.Examples = append(count.Examples, finding.Skip{Path: long[:3000], Detail: long[:3000]})
 	}
-	for i := range 60 {
+	for i := range 55 {
 		summary.Skips[finding.Reason(string(finding.Unreadable)+strings.Repeat("x", i))] = count
 	}
 	run := sampleRun()

@@ -226,6 +226,7 @@ type summaryLine struct {
 	ExitCode       *int             `json:"exit_code,omitempty"`
 	ExitMeaning    string           `json:"exit_meaning,omitempty"`
 	Verdict        string           `json:"verdict,omitempty"`
+	Threshold      string           `json:"threshold,omitempty"`
 	Complete       *bool            `json:"complete,omitempty"`
 	Stopped        string           `json:"stopped,omitempty"`
 	Active         int64            `json:"active,omitempty"` // nanoseconds

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"time"
 
 	"tyto/finding"
@@ -25,13 +26,10 @@ type Merged struct {
 	Problems []finding.Problem
 }
 
-// Outcome returns what the runs came to together.
-func (m *Merged) Outcome() Outcome { return outcome(total(m.Findings) > 0, m.Incomplete) }
-
 const (
 	maxProblemsPerFile = 1000
-	maxRuns            = 100_000
-	maxSeen            = 20_000_000 // 16 bytes each, and the map's own
+	maxRuns            = 10_000
+	maxSeen            = 10_000_000 // 16 bytes each, and the map's own
 )
 
 // Merge reads reports one after the other and tells dst all they hold: JSON Lines to CSV, to
@@ -42,8 +40,10 @@ const (
 // what matched; a skip by host, path and reason. So the same host scanned twice yields each
 // finding once, unless the file changed in between.
 //
-// Lines that cannot be used are noted in Merged.Problems and cost nothing else. The error is
-// that of dst or of reading a file.
+// Lines that cannot be used are noted in Merged.Problems and cost nothing else; but since they
+// may have told of findings, the summary of their run is passed on with a skip for the reason
+// [finding.Lost], so that it no longer looks complete. The error is that of dst or of reading a
+// file.
 func Merge(dst Sink, sources ...*Reader) (Merged, error) {
 	m := merger{dst: dst, seen: map[digest]struct{}{}, runs: map[string]*mergedRun{}}
 	m.Findings = map[finding.Level]int64{}
@@ -68,7 +68,8 @@ type merger struct {
 	seen    map[digest]struct{}
 	runs    map[string]*mergedRun
 	order   []*mergedRun
-	current string // the run that dst is in
+	current string            // the run that dst is in
+	lost    finding.SkipCount // lines of the file that no summary has told of yet
 }
 
 type mergedRun struct {
@@ -80,7 +81,7 @@ type digest [16]byte
 
 func (m *merger) file(src *Reader) error {
 	problems := 0
-	m.current = ""
+	m.current, m.lost = "", finding.SkipCount{}
 	for {
 		e, err := src.Next()
 		var bad *LineError
@@ -90,7 +91,7 @@ func (m *merger) file(src *Reader) error {
 				return err
 			}
 		case errors.As(err, &bad):
-			m.Incomplete = true
+			m.lose(bad)
 			if problems++; problems <= maxProblemsPerFile {
 				m.Problems = append(m.Problems, finding.Problem{File: bad.File, Line: bad.Line, Message: bad.Err.Error()})
 			}
@@ -129,10 +130,36 @@ func (m *merger) event(e *Event) error {
 		return m.dst.Skip(*e.Skip)
 	case e.Summary != nil && !run.finished:
 		run.finished = true
-		m.Incomplete = m.Incomplete || e.Summary.Incomplete()
-		return m.dst.Summary(e.Summary)
+		s := m.withLost(e.Summary)
+		m.Incomplete = m.Incomplete || s.Incomplete()
+		return m.dst.Summary(s)
 	}
 	return nil
+}
+
+// lose notes a line that could not be used.
+func (m *merger) lose(bad *LineError) {
+	const examples = 3
+	m.Incomplete = true
+	if m.lost.Count++; m.lost.Count <= examples {
+		m.lost.Examples = append(m.lost.Examples,
+			finding.Skip{Path: fmt.Sprintf("%s:%d", bad.File, bad.Line), Reason: finding.Lost, Detail: bad.Err.Error()})
+	}
+}
+
+// withLost returns s with the lines that were lost since the last summary.
+func (m *merger) withLost(s *finding.Summary) *finding.Summary {
+	if m.lost.Count == 0 {
+		return s
+	}
+	told := *s
+	told.Skips = maps.Clone(s.Skips)
+	if told.Skips == nil {
+		told.Skips = map[finding.Reason]finding.SkipCount{}
+	}
+	told.Skips[finding.Lost] = m.lost
+	m.lost = finding.SkipCount{}
+	return &told
 }
 
 // enter makes the event's run the one that dst is in.

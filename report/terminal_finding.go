@@ -29,7 +29,7 @@ func (b *styled) start(r *Run) {
 //	               $a at 0x10: "evil"
 func (b *styled) finding(f *finding.Finding, verbose bool) {
 	word := fmt.Sprintf("%-7s %4s", strings.ToUpper(f.Level.String()), scoreText(finite(f.Score)))
-	b.linef("%s  %s", b.in(levelStyles[f.Level], word), b.in(bold, Safe(f.Object.Path)))
+	b.linef("%s  %s", b.in(levelStyles[f.Level], word), b.in(bold, shownPath(f.Object.Path)))
 	if f.Object.OriginalPath != "" {
 		b.linef("%14soriginally %s", "", Safe(f.Object.OriginalPath))
 	}

@@ -35,14 +35,14 @@ func (o Outcome) String() string {
 	return outcomes[o]
 }
 
-// OutcomeOf returns what a scan came to. It is never [Unusable], because such a scan has no
-// summary.
+// OutcomeOf returns what a scan came to. Findings below the summary's threshold do not count. It
+// is never [Unusable], because such a scan has no summary.
 func OutcomeOf(s *finding.Summary) Outcome {
-	return outcome(total(s.Findings) > 0, s.Incomplete())
-}
-
-func outcome(found, incomplete bool) Outcome {
-	switch {
+	found := false
+	for _, level := range severe {
+		found = found || level >= s.Threshold && s.Findings[level] > 0
+	}
+	switch incomplete := s.Incomplete(); {
 	case found && incomplete:
 		return FoundIncomplete
 	case found:
@@ -78,7 +78,7 @@ func coverage(s *finding.Summary) string {
 		if s.Objects == 0 {
 			return "There was nothing to examine."
 		}
-		return fmt.Sprintf("The scan is complete: %s examined.", plural(s.Objects, "object"))
+		return fmt.Sprintf("The scan is complete: %s.", were(s.Objects))
 	}
 	var why []string
 	if s.Stopped != "" {
@@ -87,7 +87,15 @@ func coverage(s *finding.Summary) string {
 	if missed := missed(s); missed > 0 {
 		why = append(why, plural(missed, "object")+" could not be fully examined")
 	}
-	return fmt.Sprintf("The scan is incomplete: %s; %s examined.", strings.Join(why, ", and "), plural(s.Objects, "object"))
+	return fmt.Sprintf("The scan is incomplete: %s; %s.", strings.Join(why, ", and "), were(s.Objects))
+}
+
+// were returns "1 object was examined" or "2 objects were examined".
+func were(n int64) string {
+	if n == 1 {
+		return "1 object was examined"
+	}
+	return Count(n) + " objects were examined"
 }
 
 // missed returns how many objects were skipped for a reason that matters.

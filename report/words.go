@@ -61,11 +61,18 @@ func Duration(d time.Duration) string {
 	case s < 60:
 		return fmt.Sprintf("%d s", s)
 	case s < 3600:
-		return fmt.Sprintf("%d min %d s", s/60, s%60)
+		return twoUnits(s/60, "min", s%60, "s")
 	case s < 86400:
-		return fmt.Sprintf("%d h %d min", s/3600, s%3600/60)
+		return twoUnits(s/3600, "h", s%3600/60, "min")
 	}
-	return fmt.Sprintf("%d d %d h", s/86400, s%86400/3600)
+	return twoUnits(s/86400, "d", s%86400/3600, "h")
+}
+
+func twoUnits(large int64, unit string, small int64, subunit string) string {
+	if small == 0 {
+		return fmt.Sprintf("%d %s", large, unit)
+	}
+	return fmt.Sprintf("%d %s %d %s", large, unit, small, subunit)
 }
 
 // rate returns bytes per second over d, or "" where d is too short to tell.
