@@ -89,7 +89,7 @@ func (e *encoder) summary(s *finding.Summary, skipLines int64) *line {
 		l.Event.Outcome = "failure"
 	}
 	l.Event.Start, l.Event.End = stamp(s.Started), stamp(s.Finished)
-	l.Event.Duration = int64(s.Finished.Sub(s.Started))
+	l.Event.Duration = int64(l.Event.End.Sub(l.Event.Start))
 	l.Message = Verdict(s)
 	if s.Version != "" {
 		l.Observer.Version = text(s.Version)
@@ -350,7 +350,7 @@ func exact(s string) string {
 
 // stamp returns t in UTC, or the zero time if RFC 3339 cannot write it.
 func stamp(t time.Time) time.Time {
-	t = t.UTC()
+	t = t.UTC().Round(0) // without the monotonic clock, which is not written
 	if year := t.Year(); year < 1 || year > 9999 {
 		return time.Time{}
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,7 +59,7 @@ func (p *Progress) Left() string {
 func remaining(d time.Duration) string {
 	switch {
 	case d < time.Minute:
-		return "less than a minute left"
+		return "less than 1 min left"
 	case d < 90*time.Minute:
 		return fmt.Sprintf("about %d min left", int(d.Round(time.Minute)/time.Minute))
 	case d < 36*time.Hour:
@@ -67,22 +68,26 @@ func remaining(d time.Duration) string {
 	return fmt.Sprintf("about %d days left", int(d.Round(24*time.Hour)/(24*time.Hour)))
 }
 
-// line returns the progress in at most width columns; the path gets what the rest leaves.
+// line returns the progress in at most width columns. The path gets what the rest leaves; on a
+// narrow terminal, what matters least is left out.
 func (p *Progress) line(width int) string {
-	parts := []string{plural(p.Objects, "object"), Bytes(p.Bytes)}
-	if r := rate(p.Bytes, p.active()); r != "" {
-		parts = append(parts, r)
-	}
-	if found := levelCounts(p.Findings); found != "" {
-		parts = append(parts, found)
-	}
-	parts = append(parts, clock(p.Elapsed))
+	left := p.Left()
 	if p.Paused != "" {
-		parts = append(parts, "paused: "+Safe(p.Paused))
-	} else {
-		parts = append(parts, p.Left())
+		left = "paused: " + Safe(p.Paused)
 	}
-	line := strings.Join(parts, "  ")
+	objects, read, found := plural(p.Objects, "object"), Bytes(p.Bytes), levelCounts(p.Findings)
+	var line string
+	for _, parts := range [][]string{
+		{objects, read, rate(p.Bytes, p.active()), found, clock(p.Elapsed), left},
+		{objects, read, found, clock(p.Elapsed), left},
+		{objects, found, left},
+		{found, left},
+	} {
+		line = strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "  ")
+		if columns(line) <= width {
+			break
+		}
+	}
 	const shortestPath = 12
 	if room := width - columns(line) - 2; room >= shortestPath && p.Current != "" {
 		return line + "  " + shorten(Safe(p.Current), room)

@@ -120,11 +120,10 @@ func (t *Terminal) Progress(p Progress) error {
 
 // Summary removes the progress line and says what the scan came to.
 func (t *Terminal) Summary(s *finding.Summary) error {
-	err := t.print(func(b *styled) { b.summary(s, &t.opts) })
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.erase()
-	return err
+	t.mu.Unlock()
+	return t.print(func(b *styled) { b.summary(s, &t.opts) })
 }
 
 // Close removes the progress line.

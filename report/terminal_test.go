@@ -76,7 +76,8 @@ func TestProgressLine(t *testing.T) {
 		{"wide", p, 180, `12,345 objects  1.27 GiB  17.3 MiB/s  2 alerts  1:15  50%, about 1 min left  /usr/share/some/long/path/\x1b[2Jto/a/file/named/日本語.txt`},
 		{"path is shortened", p, 110, `12,345 objects  1.27 GiB  17.3 MiB/s  2 alerts  1:15  50%, about 1 min left  /usr/shar...ile/named/日本語.txt`},
 		{"no room for a path", p, 80, `12,345 objects  1.27 GiB  17.3 MiB/s  2 alerts  1:15  50%, about 1 min left`},
-		{"narrow", p, 30, `12,345 objects  1.27 GiB  17.`},
+		{"no room for the rate", p, 70, `12,345 objects  1.27 GiB  2 alerts  1:15  50%, about 1 min left`},
+		{"narrow", p, 40, `2 alerts  50%, about 1 min left`},
 		{"paused", paused, 90, `12,345 objects  1.27 GiB  17.3 MiB/s  2 alerts  1:15  paused: the computer is in use`},
 	}
 	for _, tt := range tests {
@@ -100,14 +101,17 @@ func TestProgressStaysBelow(t *testing.T) {
 	progress := report.Progress{Objects: 7, Elapsed: time.Second}
 	steps := []error{
 		term.Progress(progress), term.Progress(progress), // the second changes nothing
-		term.Note("hello"), term.Close(),
+		term.Note("hello"), term.Summary(&finding.Summary{}), term.Close(),
 	}
 	if err := errors.Join(steps...); err != nil {
 		t.Fatal(err)
 	}
 	const erase, line = "\r\x1b[K", "7 objects  0 B  0 B/s  0:01  counting..."
-	if want := erase + line + erase + "hello\n" + line + erase; buf.String() != want {
-		t.Errorf("\n got %q\nwant %q", buf.String(), want)
+	if want := erase + line + erase + "hello\n" + line + erase + "\n"; !strings.HasPrefix(buf.String(), want) {
+		t.Errorf("\n got %q\nwant %q first", buf.String(), want)
+	}
+	if strings.Count(buf.String(), line) != 2 {
+		t.Errorf("the progress is shown after the summary: %q", buf.String())
 	}
 }
 

@@ -94,9 +94,9 @@ func TestProgressLeft(t *testing.T) {
 		{"files", report.Progress{Files: 250, TotalFiles: 1000, Elapsed: 10 * minute}, "25%, about 30 min left"},
 		{"the slower of files and bytes", report.Progress{Files: 900, TotalFiles: 1000, Bytes: 20, TotalBytes: 100, Elapsed: 10 * minute}, "20%, about 40 min left"},
 		{"pauses do not count", report.Progress{Files: 500, TotalFiles: 1000, Elapsed: 100 * minute, Active: 10 * minute}, "50%, about 10 min left"},
-		{"soon", report.Progress{Files: 99, TotalFiles: 100, Elapsed: minute}, "99%, less than a minute left"},
+		{"soon", report.Progress{Files: 99, TotalFiles: 100, Elapsed: minute}, "99%, less than 1 min left"},
 		{"days", report.Progress{Files: 2, TotalFiles: 100, Elapsed: 2 * time.Hour}, "2%, about 4 days left"},
-		{"more than was counted", report.Progress{Files: 120, TotalFiles: 100, Elapsed: minute}, "100%, less than a minute left"},
+		{"more than was counted", report.Progress{Files: 120, TotalFiles: 100, Elapsed: minute}, "100%, less than 1 min left"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
