@@ -11,14 +11,14 @@ rule Tyto_Dropper_LinkCommand
         id = "209d6142-eba2-484f-a4f8-7690ebae8f5b"
     strings:
         $shell = /powershell|pwsh|mshta|cmd\.exe|wscript|cscript|rundll32|regsvr32|certutil|curl\.exe|msiexec/ ascii wide nocase
-        $arg1  = /-w[a-z]{0,10} {1,4}(hidden|hid|h|1) / ascii wide nocase
+        // A shortcut keeps its arguments as UTF-16.
+        $arg1  = / -w[a-z]{0,10} {1,4}(hidden|hid|h|1) / wide nocase
         $arg2  = /( -e | -ec | -en | -enc | -encodedcommand ) {0,3}[A-Za-z0-9+\/]{20}/ wide nocase
-        $arg3  = /\b(iex|Invoke-Expression|DownloadString|DownloadFile|FromBase64String|Invoke-WebRequest)\b/ ascii wide nocase
-        $arg4  = /(mshta|msiexec|curl|certutil|regsvr32|rundll32|powershell)[^\x00]{0,80}https?:\/\// ascii
+        $arg3  = /\b(iex|Invoke-Expression|DownloadString|DownloadFile|FromBase64String|Invoke-WebRequest)\b/ wide nocase
+        $arg4  = /(\/c|&&?) {0,2}(start|copy|xcopy|findstr) [^\r\n]{1,200}\.(js|vbs|dll|exe|bat|hta|dat)/ wide nocase
         $arg5  = "https://" wide nocase
         $arg6  = "http://" wide nocase
-        $arg7  = /\/c [^\x00]{0,20}(start|findstr|copy|xcopy|for|set)\b[^\x00]{1,200}\.(js|vbs|dll|exe|bat|hta|dat)/ ascii
-        $arg8  = "\\DavWWWRoot\\" ascii wide nocase
+        $arg7  = "\\DavWWWRoot\\" wide nocase
     condition:
         uint32be(0) == 0x4C000000 and uint32be(4) == 0x01140200
         and $shell and any of ($arg*)
@@ -88,12 +88,11 @@ rule Tyto_Dropper_Hta
         $app    = "<hta:application" nocase
         $script = "<script" nocase
         $shell  = /WScript\.Shell|Shell\.Application|Win32_Process/ nocase
-        $run    = /\.(Run|ShellExecute|Exec|Create)\b/ nocase
         $what   = /powershell|certutil|bitsadmin|regsvr32|rundll32|FromBase64|curl /  nocase
         $hide   = /\.Run[ (][^\r\n]{1,400}, ?(0|false)\b|hidden| -(enc|encodedcommand) |SW_HIDE|resizeTo\(|moveTo\(/ nocase
     condition:
         filesize < 2MB and (extension == ".hta" or (uint8(0) == 0x3C and $app in (0..4096)))
-        and $script and $shell and $run and $what and $hide
+        and $script and $shell and $what and $hide
 }
 
 rule Tyto_Dropper_ScriptHost
@@ -109,7 +108,6 @@ rule Tyto_Dropper_ScriptHost
         $shell = /WScript\.Shell|Shell\.Application/ ascii wide nocase
         $http  = /MSXML2\.(Server)?XMLHTTP|Microsoft\.XMLHTTP|WinHttp\.WinHttpRequest/ ascii wide nocase
         $save  = "SaveToFile" ascii wide nocase
-        $run   = /\.(Run|ShellExecute|Exec)\b/ ascii wide nocase
     condition:
         filesize < 2MB and all of them
         and extension matches /^\.(js|jse|vbs|vbe|wsf|wsc|sct|hta|bas|txt)$/i

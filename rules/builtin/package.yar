@@ -42,10 +42,10 @@ rule Tyto_Package_PythonPth
         score = 85
         id = "b1d6b806-0825-48aa-9458-fe71756ab38b"
     strings:
-        $import = /(^|\n)import[ \t]/
-        $code   = /base64|subprocess|urllib|urlopen|requests\.|socket\.|os\.system|os\.popen|marshal\./
+        // Python executes the lines that begin with "import"; the others are folders.
+        $code = /base64\.b|subprocess\.|urllib\.request|urlopen\(|requests\.(get|post)|os\.(system|popen)\(|marshal\.loads|__import__\( {0,2}['"](base64|subprocess|socket|urllib)/
     condition:
-        extension == ".pth" and filesize < 256KB and all of them
+        extension == ".pth" and filesize < 256KB and $code
 }
 
 rule Tyto_Package_NodeInstallScript

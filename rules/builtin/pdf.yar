@@ -11,7 +11,7 @@ rule Tyto_Pdf_LaunchCommand
         id = "10073ddc-74c7-414c-9ad3-897c7a32f7ac"
     strings:
         $launch = /\/S\s{0,4}\/Launch\b/
-        $run    = /\/(F|P|D|Unix|Win)\s{0,4}(<<[^>]{0,60})?\([^)]{0,200}(cmd|powershell|mshta|rundll32|\/bin\/|\.exe|\.vbs|\.bat|\.js)\b/ nocase
+        $run    = /(cmd|powershell|\.exe|\.vbs|\.bat|\.hta|\/bin\/sh|\/bin\/bash)"? {0,2}\)/ nocase
     condition:
         uint32be(0) == 0x25504446 and all of them
 }
@@ -26,8 +26,10 @@ rule Tyto_Pdf_ExploitScript
         score = 75
         id = "cbe5a730-3bfc-4c72-a18c-94f4a6cdb6cf"
     strings:
-        $open  = /\/(OpenAction|AA)\b/
-        $js    = /\/(JavaScript|JS)\b/
+        $open1 = "/OpenAction"
+        $open2 = "/AA <<"
+        $open3 = "/AA<<"
+        $js    = "/JavaScript"
         $call1 = /unescape\(\s{0,4}["'](%u[0-9a-f]{4}){3}/ nocase
         $call2 = "Collab.collectEmailInfo"
         $call3 = "media.newPlayer"
@@ -35,5 +37,5 @@ rule Tyto_Pdf_ExploitScript
         $call5 = /exportDataObject\(\s{0,4}\{[^}]{1,80}nLaunch\s{0,2}:\s{0,2}[12]/
         $call6 = /app\.launchURL\(\s{0,4}["'](https?:\/\/[^"']{1,200}\.(exe|zip|iso|js|vbs|hta|lnk|msi)|file:)/
     condition:
-        uint32be(0) == 0x25504446 and $open and $js and any of ($call*)
+        uint32be(0) == 0x25504446 and any of ($open*) and $js and any of ($call*)
 }

@@ -23,6 +23,7 @@ rule Tyto_PowerShell_EncodedCradle
         $socket   = "Net.Sockets.TCPClient" wide base64 base64wide
     condition:
         filesize < 2MB and $option and any of ($client, $string, $file, $data, $request, $invoke, $decode, $socket)
+        and not extension matches /^\.(md|rst|adoc|html?|tex|ya?ml|yara?)$/i
 }
 
 rule Tyto_PowerShell_HiddenDownload

@@ -14,6 +14,7 @@ func powershellExamples() []example {
 		silent: []object{
 			text(`C:\c.bat`, "powers·hell -e·nc "+encoded("Get-ChildItem -Path C:/Users -Recurse | Measure-Object")),
 			text(`C:\d.txt`, "This text has "+encoded("Net.Web·Client")+" but no command."),
+			text("/docs/e.md", "powers·hell -nop -e·nc "+encoded("(New-Object Net.Web·Client).x")),
 		},
 	}, {
 		rule: "Tyto_PowerShell_HiddenDownload",

@@ -10,8 +10,8 @@ rule Tyto_Ransom_Note
         score = 80
         id = "d9cb72a3-f8dc-4e89-817f-6ad470983d74"
     strings:
-        $done1 = /(files|data|documents|network|servers|computers|systems)[^.\r\n]{0,60} (have|has|had|were|was|are|is) (been )?(encrypted|locked|stolen|exfiltrated|downloaded)/ ascii wide nocase
-        $done2 = /(encrypted|locked|stolen|downloaded) (all )?(of )?your (files|data|documents|network)/ ascii wide nocase
+        $done1 = /your [^.\r\n]{0,40}(files|data|documents|network|servers|computers|systems)[^.\r\n]{0,60} (encrypted|locked|stolen|exfiltrated|downloaded)/ ascii wide nocase
+        $done2 = /(encrypted|locked|stolen|downloaded|exfiltrated) [^.\r\n]{0,30}your (files|data|documents|network)/ ascii wide nocase
         $warn1 = /do(n't| not) (try to )?(rename|modify|change|edit|move|delete) [^.\r\n]{0,30}files/ ascii wide nocase
         $warn2 = /(third[ -]party|recovery) (software|company|companies|tools)/ ascii wide nocase
         $warn3 = /(will be|shall be) (published|leaked|sold|destroyed|lost forever|doubled)/ ascii wide nocase
@@ -20,7 +20,7 @@ rule Tyto_Ransom_Note
         $pay1 = ".onion" ascii wide nocase
         $pay2 = "torproject.org" ascii wide nocase
         $pay3 = /bitcoins? (wallet|address|to)|\b(BTC|XMR) (wallet|address|to)/ ascii wide nocase
-        $pay4 = /(tox|session|telegram) ?(id|chat|messenger)? ?[:=]/ ascii wide nocase
+        $pay4 = /tox (id|chat|messenger)|telegram ?[:=]|session messenger/ ascii wide nocase
         $pay5 = /(personal|unique|your|victim|company) (id|key|identifier) ?[:=]/ ascii wide nocase
     condition:
         filesize < 64KB

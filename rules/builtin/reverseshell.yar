@@ -35,6 +35,7 @@ rule Tyto_ReverseShell_Base64
         $exec  = "0<&196;exec 196<>/dev/tcp/" base64 base64wide
     condition:
         filesize < 5MB and any of them
+        and not extension matches /^\.(md|rst|adoc|html?|tex|ya?ml|yara?)$/i
 }
 
 rule Tyto_ReverseShell_Python

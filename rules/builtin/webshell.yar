@@ -64,10 +64,10 @@ rule Tyto_WebShell_Php_Toolbox
         score = 75
         id = "4bf705e8-8b35-4195-9d5c-b03f0977c5af"
     strings:
-        $run1 = /\bshell_exec\s{0,2}\(/
-        $run2 = /\bpassthru\s{0,2}\(/
-        $run3 = /\bproc_open\s{0,2}\(/
-        $run4 = /\bpopen\s{0,2}\(/
+        $run1 = "shell_exec("
+        $run2 = "passthru("
+        $run3 = "proc_open("
+        $run4 = "popen("
         $fact1 = "php_uname("
         $fact2 = "posix_getpwuid("
         $fact3 = "disable_functions"
@@ -75,7 +75,7 @@ rule Tyto_WebShell_Php_Toolbox
         $fact5 = "disk_free_space("
         $file1 = "move_uploaded_file("
         $file2 = "fileperms("
-        $file3 = /\bchmod\s{0,2}\(/
+        $file3 = "chmod("
         $input = /\$_(POST|REQUEST|GET)\[['"](cmd|command|exec|c|act|p1)['"]\]/
     condition:
         filesize < 500KB
@@ -166,7 +166,6 @@ rule Tyto_WebShell_Asp_Command
         id = "b8fddbeb-064a-410a-8499-429e81e627e9"
     strings:
         $shell = /CreateObject\s{0,2}\(\s{0,2}"(WScript\.Shell|Shell\.Application)/ nocase
-        $run   = /\.(Exec|Run|ShellExecute)\s{0,2}\(?/ nocase
         $input = /\brequest\s{0,2}(\.form|\.querystring|\.item)?\s{0,2}\(\s{0,2}"/ nocase
         $cmd   = /cmd(\.exe)?\s{1,2}\/c|\.StdOut/ nocase
     condition:

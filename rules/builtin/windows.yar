@@ -69,7 +69,6 @@ rule Tyto_Windows_Scriptlet
         $scriptlet = /<(scriptlet|component|package)>/ nocase
         $register  = "<registration" nocase
         $shell     = /WScript\.Shell|Shell\.Application|Win32_Process/ nocase
-        $run       = /\.(Run|Exec|ShellExecute|Create)\s{0,2}\(/ nocase
     condition:
         filesize < 1MB and $scriptlet in (0..1024) and all of them
 }
