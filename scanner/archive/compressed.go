@@ -3,6 +3,7 @@ package archive
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/bzip2"
 	"io"
 	"path"
@@ -50,11 +51,11 @@ func (w *walk) decoder(f Format, packed *bufio.Reader, one *Member) (io.Reader, 
 				return nil, err
 			}
 			z.Multistream(false)
-			if z.Name != "" {
-				one.Name = z.Name
-			}
-			if one.Modified.IsZero() && z.ModTime.After(time.Unix(0, 0)) {
-				one.Modified = z.ModTime
+			if one.w == nil { // the first of the concatenated ones; later the member is out
+				one.Name = cmp.Or(z.Name, one.Name)
+				if z.ModTime.After(time.Unix(0, 0)) {
+					one.Modified = z.ModTime
+				}
 			}
 			return z, nil
 		})

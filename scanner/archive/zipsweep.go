@@ -9,7 +9,7 @@ import (
 
 // sweep looks for local headers between from and to, and yields the members that it finds.
 func (w *walk) sweep(from, to int64) error {
-	for from < to {
+	for to-from > zipLocalSize {
 		at, err := w.findZipHeader(from, to)
 		if err != nil || at < 0 {
 			return err
