@@ -71,7 +71,7 @@ func checkIOC(cmd *cobra.Command, paths []string, quiet, all bool) error {
 	}
 	fmt.Fprintf(out, "Version %s\n", result.Version)
 	if errors > 0 {
-		return outcome(exitUsage)
+		return end(report.Unusable)
 	}
 	return nil
 }

@@ -118,6 +118,12 @@ func terminalOptions(w io.Writer, flags *scanFlags) report.TerminalOptions {
 		opts.Colour = false
 	}
 	opts.Quiet, opts.Verbose = flags.quiet, flags.verbose
+	for _, path := range flags.reports {
+		if abs, err := filepath.Abs(path); err == nil {
+			path = abs
+		}
+		opts.Reports = append(opts.Reports, path)
+	}
 	return opts
 }
 
@@ -147,20 +153,11 @@ func (o *outputs) progress(p scanner.Progress) {
 	})
 }
 
-// finish ends all outputs with the summary and names the report files.
+// finish ends all outputs with the summary.
 func (o *outputs) finish(s *finding.Summary) error {
 	err := o.sink.Summary(s)
 	if closed := o.sink.Close(); closed != nil {
 		err = closed // it repeats what failed before
-	}
-	if o.terminal != nil {
-		for _, f := range o.files {
-			path, absErr := filepath.Abs(f.path)
-			if absErr != nil {
-				path = f.path
-			}
-			err = errors.Join(err, o.terminal.Note("Report: "+path))
-		}
 	}
 	return err
 }

@@ -60,7 +60,7 @@ func checkRules(cmd *cobra.Command, paths []string, quiet bool) error {
 	fmt.Fprintf(out, "Version %s\n", set.Version)
 	if errors > 0 {
 		fmt.Fprintf(out, "%d files or parts of them cannot be used.\n", errors)
-		return outcome(exitUsage)
+		return end(report.Unusable)
 	}
 	return nil
 }

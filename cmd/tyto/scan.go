@@ -97,12 +97,13 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 		return errors.Join(err, out.Close())
 	}
 	describe(summary, loaded, paths)
+	summary.Threshold = threshold
 	if err := out.finish(summary); err != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "tyto: %s\n", report.Safe(err.Error()))
 		// A report that was asked for and is not there is a gap as well.
 		summary.Stopped = "a report could not be written"
 	}
-	return scanOutcome(summary, threshold)
+	return end(report.OutcomeOf(summary))
 }
 
 // readable refuses paths that do not exist: a typing error must not look like a clean scan.
@@ -135,7 +136,7 @@ func interruptible(ctx context.Context, stderr io.Writer) (context.Context, cont
 		case <-ctx.Done():
 		}
 		if _, again := <-signals; again {
-			os.Exit(exitIncomplete)
+			os.Exit(int(report.Incomplete))
 		}
 	}()
 	return ctx, func() {
