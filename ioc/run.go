@@ -53,7 +53,10 @@ type Witness struct {
 func (r *Run) Examine(item Item) []Match {
 	s := r.set
 	x := s.evaluations.Get().(*evaluation)
-	defer s.evaluations.Put(x)
+	defer func() {
+		x.item, x.hits = nil, nil // the pool must not keep them alive
+		s.evaluations.Put(x)
+	}()
 	x.begin(item)
 	var matches []Match
 	if item.Document() == "FileItem" {
