@@ -186,7 +186,7 @@ func FuzzMountInfo(f *testing.F) {
 }
 
 func TestPseudoFileSystems(t *testing.T) {
-	for path, name := range map[string]string{"/proc": "proc", "/sys": "sysfs", "/dev/pts": "devpts"} {
+	for path, name := range map[string]string{"/proc": "proc", "/proc/version": "proc", "/sys": "sysfs", "/dev/pts": "devpts"} {
 		var st unix.Statfs_t
 		if unix.Statfs(path, &st) != nil || byMagic[uint32(st.Type)].name != name {
 			continue // not mounted here

@@ -149,6 +149,9 @@ func (w *walker) root(ctx context.Context, path string) error {
 	if w.excluded(path, m.kind == kindDir) {
 		return nil
 	}
+	if m.kind == kindFile && !w.fileSystem(parent, name, path, &m) {
+		return nil
+	}
 	if m.kind != kindDir {
 		return w.object(parent, name, path, m)
 	}
@@ -316,13 +319,14 @@ func (w *walker) subdirectory(d *dir, name string) error {
 	return nil
 }
 
-// directory opens a directory and puts it on the stack, or says why not.
-func (w *walker) directory(d *dir, name, path string, m meta, root bool) error {
+// directory opens a directory and puts it on the stack, or says why not. Its file system is
+// judged if it may be another than that of the directory above, and in any case if judge is set.
+func (w *walker) directory(d *dir, name, path string, m meta, judge bool) error {
 	if w.once.own[m.id] {
 		w.leave(path, finding.OwnFile, "")
 		return nil
 	}
-	if crossing := root || m.mount || m.id.Device != w.device(); crossing && !w.fileSystem(d, name, path, &m) {
+	if crossing := judge || m.mount || m.id.Device != w.device(); crossing && !w.fileSystem(d, name, path, &m) {
 		return nil
 	}
 	if len(w.stack) >= MaxDepth {
@@ -334,6 +338,12 @@ func (w *walker) directory(d *dir, name, path string, m meta, root bool) error {
 		return nil
 	}
 	child, err := w.openDir(d, name, &m)
+	if errors.Is(err, ErrChanged) && !judge {
+		// On a network file system, opening a directory may mount another one on it.
+		if now, err := d.stat(name); err == nil && now.kind == kindDir {
+			return w.directory(d, name, path, now, true)
+		}
+	}
 	if err != nil {
 		w.fail(path, err)
 		return nil
