@@ -156,8 +156,8 @@ func (l *loader) collect(path string) {
 			return fmt.Errorf("more than %d files; the rest is not loaded", l.options.MaxFiles)
 		}
 		switch {
-		case entry.IsDir() && path != root && strings.HasPrefix(entry.Name(), "."):
-			return filepath.SkipDir // .git and its like
+		case entry.IsDir() && path != root && entry.Name() == ".git":
+			return filepath.SkipDir // of a clone of a public collection; holds no files of its own
 		case entry.IsDir() && depth(root, path) > l.options.MaxDepth:
 			l.problem(path, 0, true, "folder is nested deeper than %d and not read", l.options.MaxDepth)
 			return filepath.SkipDir
