@@ -38,13 +38,19 @@ type CSV struct {
 	run    Run
 	begun  bool
 	header bool
-	open   map[string]string // hosts of runs without a summary so far
-	order  []string          // keys of runs, as they came
+	runs   map[string]*csvRun
+	order  []*csvRun // as they came
+}
+
+// csvRun is a run that was started.
+type csvRun struct {
+	host string
+	told bool // its summary
 }
 
 // NewCSV returns a sink that writes to w.
 func NewCSV(w io.Writer) *CSV {
-	c := &CSV{w: csv.NewWriter(w), open: map[string]string{}}
+	c := &CSV{w: csv.NewWriter(w), runs: map[string]*csvRun{}}
 	c.w.UseCRLF = true // RFC 4180
 	return c
 }
@@ -52,9 +58,10 @@ func NewCSV(w io.Writer) *CSV {
 // Start makes r the run whose host stands in the rows that follow.
 func (c *CSV) Start(r Run) error {
 	c.run, c.begun = r, true
-	if _, ok := c.open[r.key()]; !ok {
-		c.open[r.key()] = r.Host.Name
-		c.order = append(c.order, r.key())
+	if c.runs[r.key()] == nil {
+		run := &csvRun{host: r.Host.Name}
+		c.runs[r.key()] = run
+		c.order = append(c.order, run)
 	}
 	return c.flush(c.writeHeader())
 }
@@ -80,7 +87,7 @@ func (c *CSV) Summary(s *finding.Summary) error {
 	if !c.begun {
 		return errNoRun("a summary")
 	}
-	delete(c.open, c.run.key())
+	c.runs[c.run.key()].told = true
 	return c.flush(c.w.Write(c.verdict(c.run.Host.Name, s.Finished, Verdict(s))))
 }
 
@@ -89,16 +96,15 @@ func (c *CSV) Close() error {
 	if err := c.writeHeader(); err != nil {
 		return c.flush(err)
 	}
-	for _, key := range c.order {
-		host, ok := c.open[key]
-		if !ok {
+	for _, run := range c.order {
+		if run.told {
 			continue
 		}
-		if err := c.w.Write(c.verdict(host, time.Time{}, unfinished)); err != nil {
+		if err := c.w.Write(c.verdict(run.host, time.Time{}, unfinished)); err != nil {
 			return c.flush(err)
 		}
 	}
-	c.open, c.order = map[string]string{}, nil
+	c.order = nil
 	return c.flush(nil)
 }
 
