@@ -52,15 +52,6 @@ func confine(terms hello, r *report) error {
 	return nil
 }
 
-// note enters a measure in the report, as applied or as missing.
-func (r *report) note(measure string, err error) {
-	if err != nil {
-		r.Missing = append(r.Missing, fmt.Sprintf("%s (%v)", measure, err))
-		return
-	}
-	r.Measures = append(r.Measures, measure)
-}
-
 // tieTo has the kernel kill this process when its parent dies, and fails if it has died already.
 func tieTo(parent int) error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {

@@ -18,10 +18,13 @@ const (
 	maxKills  = 5
 )
 
-// Starts of workers that come to nothing are repeated after a growing pause, and not forever.
+// Starts of workers that come to nothing are repeated after a growing pause, and not forever. Again
+// those that somebody else brought to nothing weigh less.
 const (
-	maxStartFailures = 5
-	firstPause       = 50 * time.Millisecond
+	startFault  = 10
+	startKill   = 1
+	maxFailures = 50
+	firstPause  = 50 * time.Millisecond
 	// A worker that lived this long did not fail to start, though it may have done no job.
 	longLife = 10 * time.Second
 )
@@ -31,7 +34,7 @@ const (
 func (s *slot) bury(w *process, err error) {
 	p := s.pool
 	if w == nil {
-		p.startFailed(err)
+		p.startFailed(err, startFault)
 		return
 	}
 	w.kill()
@@ -55,8 +58,11 @@ func (s *slot) bury(w *process, err error) {
 		p.settle(orphans, cause, byOther)
 	case errors.Is(err, errRefused):
 		p.stop(&LostError{finding.Crashed, err.Error()})
-	case !expected && time.Since(w.born) < longLife:
-		p.startFailed(cause)
+	case expected || time.Since(w.born) > longLife:
+	case byOther:
+		p.startFailed(cause, startKill)
+	default:
+		p.startFailed(cause, startFault)
 	}
 }
 
@@ -108,12 +114,12 @@ func (p *Pool) retry(job *Job) {
 }
 
 // startFailed counts a start that came to nothing and stops the pool when there were too many.
-func (p *Pool) startFailed(err error) {
+func (p *Pool) startFailed(err error, weight int) {
 	p.mu.Lock()
-	p.failures++
-	pause := firstPause << p.failures
+	p.failures += weight
+	pause := firstPause << (p.failures / startFault)
 	p.notBefore = time.Now().Add(pause)
-	tooMany := p.failures >= maxStartFailures
+	tooMany := p.failures >= maxFailures
 	expected := p.ending || p.stopped != nil
 	p.mu.Unlock()
 	if expected {

@@ -45,7 +45,7 @@ func TestFrames(t *testing.T) {
 			if err != io.EOF {
 				t.Errorf("error %v at the end, want EOF", err)
 			}
-			if diff := cmp.Diff(want, got, cmp.AllowUnexported(frame{})); diff != "" {
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(frame{}), cmp.Comparer(bytes.Equal)); diff != "" {
 				t.Errorf("frames (-want +got):\n%.1000s", diff)
 			}
 		})

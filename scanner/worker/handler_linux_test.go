@@ -34,5 +34,6 @@ func (h *testHandler) handleOS(verb, arg string) error {
 	return fmt.Errorf("unknown verb %q", verb)
 }
 
-// testEnvironment is what the test binary needs as a worker.
-func testEnvironment() []string { return nil }
+// testEnvironment is what the test binary needs as a worker: the race detector waits for a second
+// before a process exits.
+func testEnvironment() []string { return []string{"GORACE=atexit_sleep_ms=0"} }

@@ -22,6 +22,7 @@ type Pool struct {
 	watchman watchman
 	lastID   atomic.Uint64 // of the jobs
 	closer   sync.Once
+	unhook   func() bool // from the context of Start
 
 	mu        sync.Mutex
 	room      sync.Cond     // the queue has room, or nothing more is taken
@@ -33,7 +34,7 @@ type Pool struct {
 	closing   bool          // Close has been called
 	ending    bool          // all jobs are done, workers are sent home
 	stopped   *LostError    // why no more jobs are taken and those that were are lost
-	failures  int           // starts in a row after which no job was done
+	failures  int           // to start, weighed, since a job was last done
 	notBefore time.Time     // no start until then
 	deadCPU   time.Duration // used by processes that are gone
 	report    *report       // of the first worker
@@ -70,15 +71,13 @@ func Start(ctx context.Context, config Config) (*Pool, error) {
 	for range config.Workers {
 		p.slots = append(p.slots, newSlot(p))
 	}
+	p.watchman.start(p)
 	for _, s := range p.slots {
 		p.running.Go(s.run)
 	}
-	p.watchman.start(p)
-	unhook := context.AfterFunc(ctx, func() {
+	p.unhook = context.AfterFunc(ctx, func() {
 		p.stop(&LostError{finding.Stopped, context.Cause(ctx).Error()})
 	})
-	p.watchman.unhook = unhook
-
 	<-p.started
 	p.mu.Lock()
 	stopped := p.stopped
@@ -317,6 +316,7 @@ func (p *Pool) end() {
 	deadline := time.AfterFunc(farewell, p.killAll)
 	p.running.Wait()
 	deadline.Stop()
+	p.unhook()
 	p.watchman.end()
 	p.launcher.close()
 }

@@ -97,7 +97,6 @@ func TestLargeRequest(t *testing.T) {
 // it are done.
 func TestDeaths(t *testing.T) {
 	config := testConfig(t)
-	config.Deadline = time.Second
 	config.Memory = 200 << 20
 	config.ResponseBytes = 1 << 20
 	p := startPool(t, config)
@@ -106,16 +105,20 @@ func TestDeaths(t *testing.T) {
 		{"exit with an error", "exit 7", "crashed", "exit status 7"},
 		{"panic", "panic at the disco", "crashed", "exit status 2: panic: at the disco"},
 		{"null pointer", "segv", "crashed", "signal: segmentation fault"},
-		{"hang", "sleep 1h", "timeout", "takes longer than 1s"},
-		{"endless loop", "spin 1h", "timeout", "takes longer than 1s"},
+		{"hang", "sleep 1h", "timeout", "takes longer than 300ms"},
+		{"endless loop", "spin 1h", "timeout", "takes longer than 300ms"},
 		{"memory of go", "hog-go", "out-of-memory", "needs more than 200 MiB of memory"},
 		{"memory of c", "hog-c", "out-of-memory", "needs more than 200 MiB of memory"},
-		{"too many responses", "count 1000000", "crashed", "protocol violation: more than 1048576 bytes of responses to one job"},
+		{"too many responses", "bytes 2000000", "crashed", "protocol violation: more than 1048576 bytes of responses to one job"},
 	}
 	for _, test := range append(tests, deathsOS...) {
 		t.Run(test.name, func(t *testing.T) {
+			deadline := time.Minute
+			if test.reason == "timeout" {
+				deadline = 300 * time.Millisecond
+			}
 			before := submit(t, p, &Job{Request: []byte("echo before")})
-			victim := submit(t, p, &Job{Request: []byte(test.request)})
+			victim := submit(t, p, &Job{Request: []byte(test.request), Deadline: deadline})
 			after := submit(t, p, &Job{Request: []byte("echo after")})
 
 			if got := <-before; got.Err != "" || got.Responses[0] != "before" {

@@ -20,6 +20,7 @@ import (
 //	suspend(), resume() stop and continue it
 //	cpuTime()           processor time used so far
 //	memory()            bytes used now, without mapped files
+//	queued()            how long it has been waiting for a processor so far
 //	reap()              waits for its end
 //	close()             gives up all descriptors; nothing else may be called afterwards
 type process struct {
@@ -103,6 +104,15 @@ type report struct {
 	Measures []string
 	Missing  []string
 	Probe    []ProbeResult
+}
+
+// note enters a measure in the report, as applied or as missing.
+func (r *report) note(measure string, err error) {
+	if err != nil {
+		r.Missing = append(r.Missing, fmt.Sprintf("%s (%v)", measure, err))
+		return
+	}
+	r.Measures = append(r.Measures, measure)
 }
 
 func (r *report) add(measures, missing []string) {

@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,10 +32,7 @@ type launched struct {
 }
 
 func newLauncher(c *Config) (*launcher, error) {
-	path, err := exec.LookPath(c.Command[0])
-	if err == nil {
-		path, err = filepath.Abs(path)
-	}
+	path, err := c.program()
 	if err != nil {
 		return nil, err
 	}
@@ -70,24 +64,6 @@ func (l *launcher) launch() (*process, error) {
 	return r.process, r.err
 }
 
-// environment returns the environment of a worker. GODEBUG keeps the runtime from holding cgroup
-// files open, which the worker could not read again anyway.
-func (c *Config) environment() []string {
-	env := slices.Clone(c.Env)
-	set := func(key, value string) {
-		if !slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, key+"=") }) {
-			env = append(env, key+"="+value)
-		}
-	}
-	set("GOMAXPROCS", "1")
-	set("GODEBUG", "containermaxprocs=0,updatemaxprocs=0")
-	set("GOTRACEBACK", "single")
-	if c.Memory > 0 {
-		set("GOMEMLIMIT", strconv.FormatInt(c.Memory/4*3, 10))
-	}
-	return env
-}
-
 // start runs on the launcher's thread.
 func (l *launcher) start() (_ *process, err error) {
 	conn, err := syscall.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -96,7 +72,7 @@ func (l *launcher) start() (_ *process, err error) {
 	}
 	theirs := os.NewFile(uintptr(conn[1]), "worker's socket")
 	defer theirs.Close()
-	w := osProcess{socket: conn[0], stderr: -1, statm: -1}
+	w := osProcess{socket: conn[0], stderr: -1, statm: -1, schedstat: -1}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -131,24 +107,33 @@ func (l *launcher) start() (_ *process, err error) {
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
 	pid := w.handle.Pid
-	// Opened now, since later the worker may have become invisible. Without it, the worker's own
-	// limit must do.
-	w.statm, err = unix.Open(fmt.Sprintf("/proc/%d/statm", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	// Opened now, since later the worker may have become invisible. Without them, the worker's own
+	// limit of memory must do, and deadlines count time in which it does not get a processor.
+	var errMemory, errTime error
+	w.statm, errMemory = openProc(pid, "statm")
+	w.schedstat, errTime = openProc(pid, "schedstat")
 	p := adopt(w, pid)
-	if err != nil {
-		p.missing = append(p.missing, fmt.Sprintf("memory watch (%v)", err))
-	} else {
-		p.measures = append(p.measures, "memory watch")
-	}
+	r := report{}
+	r.note("memory watch", errMemory)
+	r.note("deadlines in time that the worker could have run", errTime)
+	p.measures, p.missing = r.Measures, r.Missing
 	return p, nil
 }
+
+func openProc(pid int, name string) (int, error) {
+	return unix.Open(fmt.Sprintf("/proc/%d/%s", pid, name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+}
+
+// systemEnvironment is what programs need on this system; here nothing.
+func systemEnvironment() map[string]string { return nil }
 
 // osProcess is a worker at the other end of a stream socket.
 type osProcess struct {
 	handle *os.Process
 	socket int
 	stderr int // reading end of the pipe
-	statm  int // /proc/PID/statm, or -1
+	// Open files of /proc/PID, or -1.
+	statm, schedstat int
 	// attached are the descriptors to go with the next message, control its ancillary data.
 	attached []int
 }
@@ -220,18 +205,31 @@ func (w *osProcess) cpuTime() (time.Duration, error) {
 
 // memory returns the resident anonymous memory, see proc_pid_statm(5).
 func (w *osProcess) memory() (int64, error) {
+	resident, shared, err := readPair(w.statm, 1)
+	return (resident - shared) * int64(os.Getpagesize()), err
+}
+
+// queued reads the second figure of /proc/PID/schedstat: how long the main thread, which is the one
+// that works, has been ready to run and not been running.
+func (w *osProcess) queued() (time.Duration, error) {
+	_, waited, err := readPair(w.schedstat, 0)
+	return time.Duration(waited), err
+}
+
+// readPair returns two neighbouring numbers, from the given one on, of a file of numbers in /proc.
+func readPair(fd, first int) (a, b int64, err error) {
 	var buf [128]byte
-	n, err := unix.Pread(w.statm, buf[:], 0)
+	n, err := unix.Pread(fd, buf[:], 0)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	fields := strings.Fields(string(buf[:n]))
-	if len(fields) < 3 {
-		return 0, errors.New("no memory figures")
+	if len(fields) < first+2 {
+		return 0, 0, errors.New("too few numbers")
 	}
-	resident, err1 := strconv.ParseInt(fields[1], 10, 64)
-	shared, err2 := strconv.ParseInt(fields[2], 10, 64)
-	return (resident - shared) * int64(os.Getpagesize()), errors.Join(err1, err2)
+	a, err1 := strconv.ParseInt(fields[first], 10, 64)
+	b, err2 := strconv.ParseInt(fields[first+1], 10, 64)
+	return a, b, errors.Join(err1, err2)
 }
 
 func (w *osProcess) reap() exit {
@@ -261,7 +259,7 @@ func (w *osProcess) lastOutput() []byte {
 }
 
 func (w *osProcess) close() {
-	for _, fd := range []int{w.socket, w.stderr, w.statm} {
+	for _, fd := range []int{w.socket, w.stderr, w.statm, w.schedstat} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}

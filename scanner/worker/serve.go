@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"sync"
 	"time"
 )
 
@@ -14,6 +16,9 @@ import (
 // or started anything. It takes over the process and returns nil at its regular end, upon which the
 // program should exit; an error says why the worker cannot work.
 func Serve(h Handler) error {
+	// The broker watches the main thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	c, err := openConnection()
 	if err != nil {
 		return fmt.Errorf("serve as a worker: %w; workers are started by a scan, not by hand", err)
@@ -52,12 +57,16 @@ func Serve(h Handler) error {
 type connection struct {
 	osConnection
 	frames frameReader
-	out    []byte
-	oldest time.Time // when out was last empty
+
+	mu    sync.Mutex // guards the following
+	out   []byte     // not yet sent
+	timer *time.Timer
+	err   error // of the timer
 }
 
-// What is answered waits in a buffer for this long, and no more than this, while there are further
-// requests to handle.
+// Answers wait for each other in a buffer while there are further requests to handle, but not for longer
+// than this, and no more than this. The broker must know which job a worker is at: that one it
+// blames for a death, and its deadline counts.
 const (
 	maxDelay  = time.Millisecond
 	maxOutput = 32 << 10
@@ -66,6 +75,12 @@ const (
 func newConnection(os osConnection) *connection {
 	c := &connection{osConnection: os}
 	c.frames.read = c.osConnection.read
+	c.timer = time.AfterFunc(maxDelay, func() {
+		err := c.flush()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.err = err
+	})
 	return c
 }
 
@@ -80,22 +95,33 @@ func (c *connection) next() (frame, error) {
 	return c.frames.next()
 }
 
-// put appends a frame to the output and sends it if it is time.
+// put appends a frame to the output.
 func (c *connection) put(f frame) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if len(c.out) == 0 {
-		c.oldest = time.Now()
+		c.timer.Reset(maxDelay)
 	}
 	c.out = appendFrame(c.out, f)
-	if len(c.out) > maxOutput || time.Since(c.oldest) > maxDelay {
-		return c.flush()
+	if len(c.out) > maxOutput {
+		return c.send()
 	}
-	return nil
+	return c.err
 }
 
+// flush sends the output.
 func (c *connection) flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.send()
+}
+
+// send does it; mu is held.
+func (c *connection) send() error {
 	if len(c.out) == 0 {
-		return nil
+		return c.err
 	}
+	c.timer.Stop()
 	err := c.write(c.out)
 	c.out = c.out[:0]
 	if cap(c.out) > keepBuffer {

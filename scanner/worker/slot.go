@@ -28,6 +28,7 @@ type slot struct {
 	ran      time.Duration // how long its turn has lasted, as far as deadlines count
 	used     int64         // memory, when the watchman last looked
 	nextLook time.Time
+	queued   time.Duration // that the process has waited for a processor, at the last tick
 
 	// delivering is set while callbacks run: the caller's time is not the worker's.
 	delivering atomic.Bool
@@ -59,7 +60,7 @@ func (s *slot) start() (*process, error) {
 		return nil, err
 	}
 	p.mu.Lock()
-	s.process, s.ready, s.verdict, s.ran, s.used = w, false, nil, 0, 0
+	s.process, s.ready, s.verdict, s.ran, s.used, s.queued = w, false, nil, 0, 0, 0
 	s.nextLook = time.Now()
 	if p.suspended > 0 {
 		w.suspend()
@@ -258,7 +259,7 @@ func (s *slot) oldest() *Job {
 
 func (s *slot) respond(job *Job, response []byte) error {
 	limit := s.pool.config.ResponseBytes
-	job.state.responses += int64(len(response))
+	job.state.responses += int64(headerSize + len(response)) // empty ones are not for free
 	if limit > 0 && job.state.responses > limit {
 		return fmt.Errorf("%w: more than %d bytes of responses to one job", errProtocol, limit)
 	}

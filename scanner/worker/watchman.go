@@ -13,12 +13,13 @@ import (
 //
 // Deadlines are counted in ticks. So they stand still by themselves while the pool is suspended, while
 // the caller's callbacks run, and while the machine sleeps or does not let the broker run: a tick
-// counts no more than twice its nominal length.
+// counts no more than twice its nominal length. Time that a worker spends waiting for a processor does not
+// count either, where the system tells it: on a busy machine a worker of low priority may wait for
+// long, and what is lost should not depend on that.
 type watchman struct {
 	signal chan struct{}
 	done   chan struct{}
 	ended  sync.WaitGroup
-	unhook func() bool // from the context of Start
 }
 
 const (
@@ -36,7 +37,6 @@ func (g *watchman) start(p *Pool) {
 }
 
 func (g *watchman) end() {
-	g.unhook()
 	close(g.done)
 	g.ended.Wait()
 }
@@ -99,7 +99,7 @@ func (p *Pool) inspect(now time.Time, passed time.Duration) (busy bool) {
 // judge returns why a busy worker must die, or nil. pool.mu is held.
 func (s *slot) judge(now time.Time, passed time.Duration) *LostError {
 	if !s.delivering.Load() {
-		s.ran += passed
+		s.ran += passed - s.queuedFor(passed)
 	}
 	if limit := s.deadline(); limit > 0 && s.ran > limit {
 		if !s.ready {
@@ -121,6 +121,17 @@ func (s *slot) judge(now time.Time, passed time.Duration) *LostError {
 	}
 	s.nextLook = now.Add(min(time.Duration(float64(limit-used)/fillRate*float64(time.Second)), maxLook))
 	return nil
+}
+
+// queuedFor returns how much of the time that has passed the worker has been waiting for a processor.
+func (s *slot) queuedFor(passed time.Duration) time.Duration {
+	queued, err := s.process.queued()
+	if err != nil {
+		return 0
+	}
+	since := queued - s.queued
+	s.queued = queued
+	return min(max(since, 0), passed)
 }
 
 // deadline returns the limit for what the worker does now; zero or negative is none.

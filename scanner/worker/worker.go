@@ -90,8 +90,8 @@ type Config struct {
 	// files; default is [DefaultMemory], negative is no limit.
 	Memory int64
 	// Deadline limits each request, from the moment that its turn comes in its worker. It
-	// stands still while the pool is suspended and while the caller's callbacks run. Zero is no
-	// limit.
+	// stands still while the pool is suspended, while the caller's callbacks run, and on Linux
+	// while the worker waits for a processor. Zero is no limit.
 	Deadline time.Duration
 	// Window is the greatest number of requests in flight in one worker; default is
 	// [DefaultWindow], at most [MaxWindow]. The pool uses as much of it as keeps the worker
@@ -100,8 +100,8 @@ type Config struct {
 	// WindowBytes is the greatest sum of [Job.Size] in flight in one worker; a larger job is
 	// in flight alone. Default is [DefaultWindowBytes].
 	WindowBytes int64
-	// ResponseBytes is the greatest sum of the responses to one job; default is
-	// [DefaultResponseBytes], negative is no limit.
+	// ResponseBytes is the greatest sum of the responses to one job, each counted with 16
+	// bytes for its frame; default is [DefaultResponseBytes], negative is no limit.
 	ResponseBytes int64
 
 	// LowPriority gives workers the lowest CPU and I/O priority that the system has.
