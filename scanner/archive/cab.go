@@ -70,6 +70,9 @@ func (w *walk) cab() error {
 			}
 			return &exactly{r: open, n: f.size}, nil
 		}
+		if f.size == 0 {
+			m.open = empty
+		}
 		if err := w.member(m); err != nil {
 			return err
 		}

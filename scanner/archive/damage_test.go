@@ -24,6 +24,7 @@ func archives(t testing.TB) map[string][]byte {
 		"rar4":   rar4(rarFile{name: "a.txt", content: "content a"}, rarFile{name: "b.txt", content: "content b"}),
 		"rar5":   rar5(rarFile{name: "a.txt", content: "content a"}, rarFile{name: "b.txt", content: "content b"}),
 		"sfx":    append(portableExecutable(), fixture(t, "locked.7z")...),
+		"tar":    makeTar(t, file{"unread", strings.Repeat("x", 3000)}, file{"b", "content b"}),
 		"zip":    makeZip(t, file{"a", "content a"}, file{"b", "content b"}),
 		"hidden": makeZip(t, file{"a", "content a"})[:50],
 	}
