@@ -265,6 +265,25 @@ func TestHardLinkAfterFailure(t *testing.T) {
 	}
 }
 
+// Content that changed between two names must be looked at again.
+func TestHardLinkToChangedContent(t *testing.T) {
+	root := tree(t, "a")
+	if err := os.Link(filepath.Join(root, "a"), filepath.Join(root, "b")); err != nil {
+		t.Fatal(err)
+	}
+	fresh := 0
+	err := Walk(t.Context(), Options{Roots: []string{root}}, func(e *Entry) error {
+		if !e.SeenBefore {
+			fresh++
+		}
+		time.Sleep(20 * time.Millisecond) // beyond the clock tick of file times
+		return os.WriteFile(filepath.Join(root, "a"), []byte("changed"), 0o600)
+	}, func(finding.Skip) {})
+	if err != nil || fresh != 2 {
+		t.Errorf("%d visits as new (%v), want 2", fresh, err)
+	}
+}
+
 func TestObject(t *testing.T) {
 	root := tree(t, "sub/file.txt")
 	path := filepath.Join(root, "sub", "file.txt")
