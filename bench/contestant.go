@@ -24,8 +24,11 @@ type contestant struct {
 // both sides (see usesExternals); the work for them is done by both.
 var externals = []string{
 	"filename", "filepath", "extension", "filetype", "owner", "md5", "id", "timezone", "language",
-	"group", "filemode", "osversion", "unpack_parent", "unpack_source",
+	"group", "permissions", "unpack_parent", "unpack_source",
 }
+
+// numericExternals are those that hold numbers.
+var numericExternals = []string{"filemode", "osversion"}
 
 // yaraCommand is the yara command over an index file that includes every rule file.
 func yaraCommand(s settings, index string) contestant {
@@ -35,6 +38,9 @@ func yaraCommand(s settings, index string) contestant {
 			argv := []string{s.yara, "-p", strconv.Itoa(s.threads), "-r", "-w", "-N"}
 			for _, e := range externals {
 				argv = append(argv, "-d", e+"=")
+			}
+			for _, e := range numericExternals {
+				argv = append(argv, "-d", e+"=0")
 			}
 			return append(argv, index, tree)
 		},
@@ -48,7 +54,7 @@ func tytoCommand(s settings, name string, flags ...string) contestant {
 		name: name,
 		command: func(tree, output string) []string {
 			argv := []string{s.tyto, "scan", "--fast", "--workers", strconv.Itoa(s.threads),
-				"--quiet", "--rules", s.rules, "--report", output}
+				"--quiet", "--notice-score", "0", "--rules", s.rules, "--report", output}
 			return append(append(argv, flags...), tree)
 		},
 		matches: func(_, output string) (map[string][]string, error) { return readTyto(output) },

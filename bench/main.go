@@ -18,6 +18,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"tyto/rules"
+	"tyto/rules/rulestest"
 )
 
 func main() {
@@ -27,12 +30,26 @@ func main() {
 	}
 }
 
+// writePositives writes a file for each rule, on which it should match, to a new folder.
+func writePositives(ruleDir, dir string) error {
+	sources, _, err := rules.Read([]string{ruleDir}, rules.Limits{})
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	_, err = rulestest.Write(dir, sources)
+	return err
+}
+
 type settings struct {
 	rules, iocs string
 	trees       []string
 	runs        int
 	tyto, yara  string
 	threads     int
+	positives   bool
 }
 
 func run(args []string, out io.Writer) error {
@@ -41,7 +58,8 @@ func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&s.rules, "rules", "../shared/data/signature-base/yara", "folder of YARA rules")
 	flags.StringVar(&s.iocs, "ioc", "../shared/data/signature-base/iocs", "folder of indicators for Tyto, on top of the rules")
-	flags.StringVar(&trees, "tree", "/usr/bin,/usr/share/doc", "folders to scan, separated by commas")
+	flags.StringVar(&trees, "tree", "/usr/bin,/usr/lib,/usr/share/doc", "folders to scan, separated by commas")
+	flags.BoolVar(&s.positives, "positives", true, "also scan a generated folder with a file for each rule that makes it match")
 	flags.IntVar(&s.runs, "runs", 3, "rounds")
 	flags.IntVar(&s.threads, "threads", 2, "threads or worker processes of each contestant")
 	flags.StringVar(&s.tyto, "tyto", "bin/tyto", "the tyto command")
@@ -65,6 +83,13 @@ func run(args []string, out io.Writer) error {
 		if _, err := exec.LookPath(command); err != nil {
 			return fmt.Errorf("contestant %q: %w", command, err)
 		}
+	}
+	if s.positives {
+		tree := filepath.Join(work, "positives")
+		if err := writePositives(s.rules, tree); err != nil {
+			return err
+		}
+		s.trees = append(s.trees, tree)
 	}
 	return compare(s, work, out)
 }

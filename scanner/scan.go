@@ -114,14 +114,16 @@ func (s *Scan) startWorkers(ctx context.Context) error {
 		return err
 	}
 	s.workers, err = worker.Start(ctx, worker.Config{
-		Workers:     s.opts.Workers,
-		Command:     s.opts.WorkerCommand,
-		Setup:       setup,
-		SetupFiles:  files,
-		Memory:      s.opts.WorkerMemory,
-		Deadline:    s.opts.ObjectTime,
-		LowPriority: !s.opts.Fast,
-		Log:         s.log,
+		Workers:    s.opts.Workers,
+		Command:    s.opts.WorkerCommand,
+		Setup:      setup,
+		SetupFiles: files,
+		Memory:     s.opts.WorkerMemory,
+		Deadline:   s.opts.ObjectTime,
+		// Facts are small; an archive of ten thousand members makes a few MiB of them.
+		ResponseBytes: 64 << 20,
+		LowPriority:   !s.opts.Fast,
+		Log:           s.log,
 	})
 	return err
 }

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+
+	"tyto/rules/source"
+)
+
+// usesExternals returns the names of the rules below dir that ask for an external variable.
+func usesExternals(dir string) (map[string]bool, error) {
+	found := map[string]bool{}
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || (filepath.Ext(path) != ".yar" && filepath.Ext(path) != ".yara") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		file, err := source.Parse(text)
+		if err != nil {
+			return err
+		}
+		for _, rule := range file.Rules {
+			if slices.ContainsFunc(rule.References, func(name string) bool {
+				return slices.Contains(externals, name) || slices.Contains(numericExternals, name)
+			}) {
+				found[rule.Name] = true
+			}
+		}
+		return nil
+	})
+	return found, err
+}
