@@ -15,7 +15,7 @@ rule Tyto_Dropper_LinkCommand
         $arg1  = / -w[a-z]{0,10} {1,4}(hidden|hid|h|1) / wide nocase
         $arg2  = /( -e | -ec | -en | -enc | -encodedcommand ) {0,3}[A-Za-z0-9+\/]{20}/ wide nocase
         $arg3  = /\b(iex|Invoke-Expression|DownloadString|DownloadFile|FromBase64String|Invoke-WebRequest)\b/ wide nocase
-        $arg4  = /(\/c|&&?) {0,2}(start|copy|xcopy|findstr) [^\r\n]{1,200}\.(js|vbs|dll|exe|bat|hta|dat)/ wide nocase
+        $arg4  = /(\/c|&&?) {0,2}(start|copy|xcopy|findstr) [^\r\n]{1,120}\.(js|vbs|dll|exe|bat|hta|dat)/ wide nocase
         $arg5  = "https://" wide nocase
         $arg6  = "http://" wide nocase
         $arg7  = "\\DavWWWRoot\\" wide nocase
@@ -89,7 +89,7 @@ rule Tyto_Dropper_Hta
         $script = "<script" nocase
         $shell  = /WScript\.Shell|Shell\.Application|Win32_Process/ nocase
         $what   = /powershell|certutil|bitsadmin|regsvr32|rundll32|FromBase64|curl /  nocase
-        $hide   = /\.Run[ (][^\r\n]{1,400}, ?(0|false)\b|hidden| -(enc|encodedcommand) |SW_HIDE|resizeTo\(|moveTo\(/ nocase
+        $hide   = /\.Run[ (][^\r\n]{1,120}, ?(0|false)\b|hidden| -(enc|encodedcommand) |SW_HIDE|resizeTo\(|moveTo\(/ nocase
     condition:
         filesize < 2MB and (extension == ".hta" or (uint8(0) == 0x3C and $app in (0..4096)))
         and $script and $shell and $what and $hide

@@ -125,7 +125,7 @@ rule Tyto_Linux_StartupDownload
         score = 80
         id = "6e469f18-9160-420c-b657-8f1db2fde3d4"
     strings:
-        $pipe   = /\b(curl|wget)\b[^\r\n|#]{1,300}\|\s{0,4}(sudo )?([\/a-z]{1,12}\/)?(ba|da|z|k)?sh\b/
+        $pipe   = /\b(curl|wget)\b[^\r\n|#]{1,160}\|\s{0,4}(sudo )?([\/a-z]{1,12}\/)?(ba|da|z|k)?sh\b/
         $decode = /base64 {1,2}(-d|--decode|-D)[^\r\n|]{0,60}\| {0,2}([\/a-z]{1,12}\/)?(ba|da|z|k)?sh\b/
         $tcp    = /(>|<>) {0,2}&? {0,2}(\/dev\/tcp\/|\/dev\/udp\/)/
     condition:
@@ -146,10 +146,10 @@ rule Tyto_Linux_SystemdUnit
         score = 75
         id = "9ab4bb81-21aa-4e6b-ab69-b68728f63807"
     strings:
-        $network = /Exec(Start|StartPre|StartPost|Stop|Reload) {0,2}= {0,2}[^\r\n]{0,200}(curl|wget) [^\r\n|]{1,300}\| {0,4}(sudo )?([\/a-z]{1,12}\/)?(ba|da|z)?sh\b/
-        $decode  = /Exec(Start|StartPre|StartPost|Stop|Reload) {0,2}= {0,2}[^\r\n]{0,300}base64 {1,2}(-d|--decode)[^\r\n]{0,60}\|/
+        $network = /Exec(Start|StartPre|StartPost|Stop|Reload) {0,2}= {0,2}[^\r\n]{0,100}(curl|wget) [^\r\n|]{1,160}\| {0,4}(sudo )?([\/a-z]{1,12}\/)?(ba|da|z)?sh\b/
+        $decode  = /Exec(Start|StartPre|StartPost|Stop|Reload) {0,2}= {0,2}[^\r\n]{0,140}base64 {1,2}(-d|--decode)[^\r\n]{0,60}\|/
         $temp    = /Exec(Start|StartPre|StartPost|Stop|Reload) {0,2}= {0,2}[-+!@:]{0,2}(\/tmp\/|\/var\/tmp\/|\/dev\/shm\/|\/[^ \r\n]{0,80}\/\.\.\.)/
-        $tcp     = /Exec(Start|StartPre|StartPost|Stop|Reload) {0,2}= {0,2}[^\r\n]{0,300}(\/dev\/tcp\/|\/dev\/udp\/)/
+        $tcp     = /Exec(Start|StartPre|StartPost|Stop|Reload) {0,2}= {0,2}[^\r\n]{0,140}(\/dev\/tcp\/|\/dev\/udp\/)/
     condition:
         filesize < 64KB and extension matches /^\.(service|timer|socket|conf)$/
         and any of them
@@ -165,7 +165,7 @@ rule Tyto_Linux_AuthorizedKeysCommand
         score = 80
         id = "55d324c2-1674-46d1-8c26-30ec7ae8a66b"
     strings:
-        $command = /command="[^\r\n]{0,300}(curl |wget |base64 |\/dev\/tcp\/|\/dev\/shm\/|\/tmp\/|mkfifo|sh -i)/
+        $command = /command="[^\r\n]{0,140}(curl |wget |base64 |\/dev\/tcp\/|\/dev\/shm\/|\/tmp\/|mkfifo|sh -i)/
     condition:
         filename matches /^authorized_keys2?$/ and filesize < 1MB and $command
 }

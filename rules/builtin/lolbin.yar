@@ -44,7 +44,7 @@ rule Tyto_LolBin_BitsadminDownload
         score = 65
         id = "c8f34b9b-b55a-4f9e-b3c2-8954b305840c"
     strings:
-        $download = /bitsadmin(\.exe)?["']? {1,4}\/transfer[^\r\n]{1,200}https?:\/\/[^\r\n]{1,300}(%te?mp%|%appdata%|%localappdata%|%public%|%programdata%|\\users\\public|\\programdata|\\temp\\)[^\r\n]{1,80}\.(exe|dll|scr|ps1|vbs|js|bat|hta)/ ascii wide nocase
+        $download = /bitsadmin(\.exe)?["']? {1,4}\/transfer[^\r\n]{1,120}https?:\/\/[^\r\n]{1,160}(%te?mp%|%appdata%|%localappdata%|%public%|%programdata%|\\users\\public|\\programdata|\\temp\\)[^\r\n]{1,80}\.(exe|dll|scr|ps1|vbs|js|bat|hta)/ ascii wide nocase
     condition:
         filesize < 1MB and $download
         and extension matches /^(\.(bat|cmd|ps1|vbs|vbe|js|jse|wsf|hta|sct|reg|inf|xml|bas|lnk))?$/i
@@ -76,7 +76,7 @@ rule Tyto_LolBin_Regsvr32Scriptlet
         score = 80
         id = "2c8c09dc-c250-41a3-a240-c7398c2c52a5"
     strings:
-        $scriptlet = /regsvr32(\.exe)?["']? [^\r\n]{0,60}\/i:[^\r\n]{1,300}scrobj/ ascii wide nocase
+        $scriptlet = /regsvr32(\.exe)?["']? [^\r\n]{0,60}\/i:[^\r\n]{1,160}scrobj/ ascii wide nocase
     condition:
         filesize < 1MB and $scriptlet
         and extension matches /^(\.(bat|cmd|ps1|vbs|vbe|js|jse|wsf|hta|sct|reg|inf|xml|bas|lnk))?$/i

@@ -41,7 +41,7 @@ rule Tyto_Office_RemoteTemplate
     strings:
         $rels = "<Relationship"
         $a = /\/attachedTemplate"[^>]{1,40}Target="https?:\/\// nocase
-        $b = /Target="https?:\/\/[^>]{1,400}\/attachedTemplate"/ nocase
+        $b = /Target="https?:\/\/[^>]{1,120}\/attachedTemplate"/ nocase
     condition:
         filesize < 256KB and extension == ".rels" and $rels and any of ($a, $b)
 }
@@ -57,8 +57,8 @@ rule Tyto_Office_RemoteObject
         id = "4a218608-3aff-439f-a718-fd91ab079168"
     strings:
         $a = /\/(oleObject|frame|aFChunk|subDocument)"[^>]{1,40}Target="(mhtml:|x-usc:)?https?:\/\// nocase
-        $b = /Target="(mhtml:|x-usc:)?https?:\/\/[^>]{1,400}\/(oleObject|frame|aFChunk|subDocument)"/ nocase
-        $c = /Target="(mhtml:https?|x-usc:https?|https?:\/\/[^">]{1,300}!")/ nocase
+        $b = /Target="(mhtml:|x-usc:)?https?:\/\/[^>]{1,120}\/(oleObject|frame|aFChunk|subDocument)"/ nocase
+        $c = /Target="(mhtml:https?|x-usc:https?|https?:\/\/[^">]{1,160}!")/ nocase
     condition:
         filesize < 256KB and extension == ".rels" and any of them
 }

@@ -26,7 +26,7 @@ rule Tyto_Package_PythonSetup
         id = "43d1b97d-4552-4f29-863e-663b720241e9"
     strings:
         $setup = /\bsetup\s{0,2}\(/
-        $run   = /(os\.system|os\.popen|subprocess\.(Popen|call|run|check_call|check_output))\( {0,2}f?["'\[(][^\r\n]{0,200}(powershell|curl |wget |base64 |\/dev\/tcp|mshta|certutil|bash -c|python3? -c)/
+        $run   = /(os\.system|os\.popen|subprocess\.(Popen|call|run|check_call|check_output))\( {0,2}f?["'\[(][^\r\n]{0,100}(powershell|curl |wget |base64 |\/dev\/tcp|mshta|certutil|bash -c|python3? -c)/
         $exec  = /\bexec\( {0,2}(requests\.get|urllib\.request\.urlopen|urlopen)\(/
     condition:
         filename == "setup.py" and filesize < 1MB and $setup and any of ($run, $exec)
@@ -58,7 +58,7 @@ rule Tyto_Package_NodeInstallScript
         score = 70
         id = "ec5a9601-4af8-4e59-9730-cb234fa4b1c0"
     strings:
-        $script = /"(pre|post)?install"\s{0,2}:\s{0,2}"[^\r\n]{0,300}(curl [^\r\n]{1,200}https?:|wget [^\r\n]{1,200}https?:|powershell|base64 -|\/dev\/tcp|certutil|mshta|nslookup |\.onion|eval\(|Buffer\.from\()/
+        $script = /"(pre|post)?install"\s{0,2}:\s{0,2}"[^\r\n]{0,140}(curl [^\r\n]{1,120}https?:|wget [^\r\n]{1,120}https?:|powershell|base64 -|\/dev\/tcp|certutil|mshta|nslookup |\.onion|eval\(|Buffer\.from\()/
     condition:
         filename == "package.json" and filesize < 256KB and $script
 }
@@ -89,7 +89,7 @@ rule Tyto_Package_EditorTask
         id = "d09604c1-ed68-4e9a-9401-96703630cfda"
     strings:
         $open = /"runOn"\s{0,2}:\s{0,2}"folderOpen"/
-        $run  = /"(command|args)"\s{0,2}:[^}]{0,300}(curl [^\r\n]{0,200}https?:|wget [^\r\n]{0,200}https?:|powershell|mshta|base64 -|node -e)/
+        $run  = /"(command|args)"\s{0,2}:[^}]{0,140}(curl [^\r\n]{0,100}https?:|wget [^\r\n]{0,100}https?:|powershell|mshta|base64 -|node -e)/
     condition:
         filename == "tasks.json" and filesize < 256KB and all of them
 }

@@ -35,7 +35,7 @@ rule Tyto_Pdf_ExploitScript
         $call3 = "media.newPlayer"
         $call4 = /util\.printf\(\s{0,4}["']%\d{4,6}f/
         $call5 = /exportDataObject\(\s{0,4}\{[^}]{1,80}nLaunch\s{0,2}:\s{0,2}[12]/
-        $call6 = /app\.launchURL\(\s{0,4}["'](https?:\/\/[^"']{1,200}\.(exe|zip|iso|js|vbs|hta|lnk|msi)|file:)/
+        $call6 = /app\.launchURL\(\s{0,4}["'](https?:\/\/[^"']{1,120}\.(exe|zip|iso|js|vbs|hta|lnk|msi)|file:)/
     condition:
         uint32be(0) == 0x25504446 and any of ($open*) and $js and any of ($call*)
 }

@@ -45,7 +45,7 @@ rule Tyto_Picture_Html
         score = 65
         id = "243237f9-7202-474b-8e5b-a25d332acd6c"
     strings:
-        $script = /<script[ >][^<]{0,200}(eval|atob|document\.|location|src=|ActiveXObject|fromCharCode)/ nocase
+        $script = /<script[ >][^<]{0,100}(eval|atob|document\.|location|src=|ActiveXObject|fromCharCode)/ nocase
     condition:
         (uint32be(0) == 0x89504E47 or uint32be(0) == 0x47494638 or uint32be(0) >> 8 == 0xFFD8FF)
         and $script

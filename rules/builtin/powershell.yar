@@ -11,7 +11,7 @@ rule Tyto_PowerShell_EncodedCradle
         score = 80
         id = "c473ddd5-341c-4e7f-8e4b-69f872dace2e"
     strings:
-        $option = /powershell(\.exe)?["']?[^\r\n]{0,200} [-\/]e(n|nc|nco|ncodedcommand|c)? {1,4}["']?[A-Za-z0-9+\/]{20}/ ascii wide nocase
+        $option = /powershell(\.exe)?["']?[^\r\n]{0,100} [-\/]e(n|nc|nco|ncodedcommand|c)? {1,4}["']?[A-Za-z0-9+\/]{20}/ ascii wide nocase
         // -EncodedCommand takes base64 of UTF-16.
         $client   = "Net.WebClient"      wide base64 base64wide
         $string   = "DownloadString"     wide base64 base64wide
@@ -36,7 +36,7 @@ rule Tyto_PowerShell_HiddenDownload
         score = 75
         id = "6e56341a-e355-4fce-9596-e2ea7c3bed87"
     strings:
-        $hidden = /powershell(\.exe)?["']?[^\r\n]{0,200} -w[a-z]{0,10} {1,4}["']?(hidden|hid|h|1)["']?[ ;]/ ascii wide nocase
+        $hidden = /powershell(\.exe)?["']?[^\r\n]{0,100} -w[a-z]{0,10} {1,4}["']?(hidden|hid|h|1)["']?[ ;]/ ascii wide nocase
         $d1 = ".DownloadString("   ascii wide nocase
         $d2 = ".DownloadFile("     ascii wide nocase
         $d3 = ".DownloadData("     ascii wide nocase

@@ -3,11 +3,8 @@
 package builtin
 
 import (
-	"io/fs"
 	"maps"
-	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,8 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hillu/go-yara/v4"
-
-	"tyto/testdata"
 )
 
 // externals are the variables that Tyto always defines.
@@ -204,63 +199,4 @@ func TestEachFileCompilesAlone(t *testing.T) {
 			}
 		})
 	}
-}
-
-// What this folder holds lies in every checkout and, packed, in the binary. It is no finding for the rules
-// of others, such as the collection that "make scan" loads too; TestQuiet holds our own against it.
-func TestOtherRulesAreQuiet(t *testing.T) {
-	others := compileFolder(t, testdata.Shared(t, "signature-base", "yara"))
-	objects := []object{{"tyto", packed}}
-	for _, name := range folder(t) {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		objects = append(objects, object{"/src/rules/builtin/" + name, string(data)})
-	}
-	for _, o := range objects {
-		if got := scan(t, others, o); got != nil {
-			t.Errorf("%s is matched by %v", o.path, got)
-		}
-	}
-}
-
-// folder returns the names of all files in this folder and below it.
-func folder(t *testing.T) (names []string) {
-	t.Helper()
-	err := fs.WalkDir(os.DirFS("."), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Type().IsRegular() {
-			names = append(names, name)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return names
-}
-
-// compileFolder compiles a collection of others, each file in a namespace of its own.
-func compileFolder(t *testing.T, dir string) *yara.Rules {
-	t.Helper()
-	compiler := newCompiler(t)
-	defer compiler.Destroy()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, entry := range entries {
-		data, err := os.ReadFile(filepath.Join(dir, entry.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := compiler.AddString(string(data), entry.Name()); err != nil {
-			t.Fatalf("compile %q: %v", entry.Name(), err)
-		}
-	}
-	rules, err := compiler.GetRules()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rules
 }

