@@ -239,10 +239,15 @@ func (o *object) member(m *archive.Member, a *nested) error {
 	facts := Facts{Member: memberPath(a.path, m.Name), Modified: m.Modified}
 	b := o.buffer(len(a.kinds))
 	defer b.reset()
+	room := min(o.cfg.Limits.Whole, max(maxHeld-o.held(), retained))
 	// The declared size is a lie until proven otherwise: memory grows with what really comes.
-	_, err := o.fill(b, m, min(max(m.Size, 0), retained), o.cfg.Limits.Whole)
-	if err != nil {
+	more, err := o.fill(b, m, min(max(m.Size, 0), retained), room)
+	switch {
+	case err != nil:
 		o.archiveError(err, a.path, facts.Member)
+	case more:
+		err = errCut
+		o.skip(facts.Member, finding.ArchiveLimit, fmt.Sprintf("there was room for its first %d bytes only", room))
 	}
 	o.content(b.data, a.kinds, &facts)
 	if err != nil {
@@ -259,6 +264,21 @@ func (o *object) member(m *archive.Member, a *nested) error {
 		kinds:   append(slices.Clip(a.kinds), facts.Type),
 		budget:  a.budget.Nested(),
 	})
+}
+
+// maxHeld is how many bytes the contents of an object, of its member, of that member's member and so on
+// may take together. Each stays in memory while what is in it is examined.
+const maxHeld = 192 << 20
+
+// errCut says that a member was longer than what was read of it.
+var errCut = errors.New("only the beginning of the member was read")
+
+// held returns how many bytes of content are in memory.
+func (x *Examiner) held() (n int64) {
+	for _, b := range x.buffers {
+		n += int64(len(b.data))
+	}
+	return n
 }
 
 // archiveError turns what package archive says into a skip. path is the member's, if it is about one

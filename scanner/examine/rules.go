@@ -10,6 +10,7 @@ import (
 
 	"tyto/finding"
 	"tyto/rules"
+	"tyto/scanner/filetype"
 )
 
 // openRules opens the compiled rules that the broker passed.
@@ -80,6 +81,9 @@ func (o *object) externals(facts *Facts, inside []string) *rules.Externals {
 		Timezone:  o.cfg.Timezone,
 		Language:  o.cfg.Language,
 		OSVersion: o.cfg.OSVersion,
+	}
+	if e.Filetype == "" {
+		e.Filetype = filetype.Unknown
 	}
 	e.Permissions = fs.FileMode(o.req.Mode & 0o777).String()[1:]
 	if len(inside) > 0 {
