@@ -65,7 +65,11 @@ lint: deps deps-windows ## staticcheck for Linux and Windows
 	$(windows) && scripts/staticcheck.sh ./...
 
 .PHONY: bench
-bench: deps ## the benchmarks
+bench: build ## Tyto beside the yara command on this machine (BENCHFLAGS: see bench/main.go)
+	$(linux) && go run ./bench $(BENCHFLAGS)
+
+.PHONY: bench-go
+bench-go: deps ## the benchmarks of the packages
 	$(linux) && go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: fuzz
