@@ -20,6 +20,7 @@ const nobody = 65534
 // order matters: each step must leave what the later ones need. A measure that the kernel lacks
 // goes into the report; an error means that the worker must not work at all.
 func confine(terms hello, r *report) error {
+	setName("tyto worker")
 	if err := tieTo(terms.Parent); err != nil {
 		return err
 	}
@@ -50,6 +51,13 @@ func confine(terms hello, r *report) error {
 	n, err := filterSystemCalls()
 	r.note(fmt.Sprintf("seccomp: %d system calls allowed", n), err)
 	return nil
+}
+
+// setName sets the name that ps and top show; it would be "exe", after /proc/self/exe. The caller is
+// on the main thread, whose name is that of the process.
+func setName(name string) {
+	b := append([]byte(name), 0)
+	unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&b[0])), 0, 0, 0)
 }
 
 // tieTo has the kernel kill this process when its parent dies, and fails if it has died already.

@@ -173,8 +173,8 @@ func (e exit) cause(err error, verdict *LostError, used, limit int64) (cause *Lo
 		return &LostError{finding.OutOfMemory, lastWords(e.stderr)}, false
 	}
 	detail := e.state
-	if name := caughtSignal(e.stderr); name != "" {
-		detail = "signal: " + name
+	if name := caughtFault(e.stderr); name != "" {
+		detail = name
 	} else if words := lastWords(e.stderr); words != "" {
 		detail += ": " + words
 	} else if err != nil && !errors.Is(err, io.EOF) && !e.killed {
@@ -206,22 +206,26 @@ func ranOutOfMemory(stderr []byte) bool {
 	return false
 }
 
-// Go's runtime catches these signals, also those of C code, reports them in words and exits.
-var signals = []struct{ mark, name string }{
-	{"SIGSEGV", "segmentation fault"},
-	{"SIGBUS", "bus error"},
-	{"SIGFPE", "floating point exception"},
-	{"SIGILL", "illegal instruction"},
-	{"SIGABRT", "aborted"},
-	{"SIGSYS", "bad system call"},
-	{"Exception 0xc0000005", "access violation"}, // on Windows
+// Go's runtime catches these signals and exceptions, also those of C code, reports them in its own
+// words and exits.
+var faults = []struct{ mark, name string }{
+	{"SIGSEGV", "signal: segmentation fault"},
+	{"SIGBUS", "signal: bus error"},
+	{"SIGFPE", "signal: floating point exception"},
+	{"SIGILL", "signal: illegal instruction"},
+	{"SIGABRT", "signal: aborted"},
+	{"SIGSYS", "signal: bad system call"},
+	{"0xc0000005", "exception: access violation"},
+	{"0xc0000374", "exception: heap corruption"},
+	{"0xc00000fd", "exception: stack overflow"},
+	{"0xc0000409", "exception: stack buffer overrun"},
 }
 
-// caughtSignal returns the name of the signal that the runtime reported, or "".
-func caughtSignal(stderr []byte) string {
-	for _, s := range signals {
-		if bytes.Contains(stderr, []byte(s.mark)) {
-			return s.name
+// caughtFault returns the name of the signal or exception that the runtime reported, or "".
+func caughtFault(stderr []byte) string {
+	for _, f := range faults {
+		if bytes.Contains(stderr, []byte(f.mark)) {
+			return f.name
 		}
 	}
 	return ""

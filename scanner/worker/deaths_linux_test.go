@@ -15,3 +15,6 @@ var deathsOS = []struct{ name, request, reason, detail string }{
 	{"answer for another job", "raw " + hex.EncodeToString(appendFrame(nil, frame{kind: kindEnd, id: 1 << 40})),
 		"crashed", "protocol violation: frame of kind 20 for job 1099511627776, whose turn it is not"},
 }
+
+// nullPointer is how the system calls the use of one.
+const nullPointer = "signal: segmentation fault"

@@ -9,3 +9,6 @@ func (h *testHandler) handleOS(verb, _ string) error { return fmt.Errorf("unknow
 func testEnvironment() []string { return nil }
 
 var deathsOS []struct{ name, request, reason, detail string }
+
+// nullPointer is how the system calls the use of one.
+const nullPointer = ""

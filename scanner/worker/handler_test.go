@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -204,6 +203,3 @@ func tempFile(t testing.TB, content string) *os.File {
 	}
 	return f
 }
-
-// goroutineCount leaves out those that tests of the standard library's making may leave behind.
-func goroutineCount() int { return runtime.NumGoroutine() }

@@ -14,3 +14,6 @@ func testEnvironment() []string { return nil }
 
 // deathsOS are further rows of TestDeaths.
 var deathsOS []struct{ name, request, reason, detail string }
+
+// nullPointer is how the system calls the use of one.
+const nullPointer = "exception: access violation"

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -37,4 +38,10 @@ func (c *Config) environment() []string {
 		set("GOMEMLIMIT", strconv.FormatInt(c.Memory/4*3, 10))
 	}
 	return env
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
 }

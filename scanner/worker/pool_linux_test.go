@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -161,14 +162,39 @@ func TestStandardErrorCannotBlockAWorker(t *testing.T) {
 	}
 }
 
-func TestNoLeaks(t *testing.T) {
-	descriptors := func() int {
-		names, err := os.ReadDir("/proc/self/fd")
-		if err != nil {
+// Descriptors that a hostile worker sends do not pile up in the broker.
+func TestDescriptorsFromAWorkerAreDropped(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	before := descriptors(t)
+	broker := osProcess{socket: pair[0]}
+	for range 10 {
+		if err := unix.Sendmsg(pair[1], []byte("x"), unix.UnixRights(0, 1, 2), nil, 0); err != nil {
 			t.Fatal(err)
 		}
-		return len(names)
+		if _, err := broker.read(make([]byte, 10)); err != nil {
+			t.Fatal(err)
+		}
 	}
+	if n := descriptors(t); n > before {
+		t.Errorf("%d open descriptors, %d before", n, before)
+	}
+}
+
+// descriptors counts the open descriptors of this process.
+func descriptors(t *testing.T) int {
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(names)
+}
+
+func TestNoLeaks(t *testing.T) {
 	children := func() int {
 		out, _ := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", os.Getpid()))
 		return len(strings.Fields(string(out)))
@@ -188,10 +214,10 @@ func TestNoLeaks(t *testing.T) {
 		}
 	}
 	use()
-	files, goroutines := descriptors(), goroutineCount()
+	files, goroutines := descriptors(t), runtime.NumGoroutine()
 	use()
-	eventually(t, "as many goroutines as before", func() bool { return goroutineCount() <= goroutines })
-	if n := descriptors(); n > files {
+	eventually(t, "as many goroutines as before", func() bool { return runtime.NumGoroutine() <= goroutines })
+	if n := descriptors(t); n > files {
 		t.Errorf("%d open descriptors, %d before", n, files)
 	}
 	if n := children(); n > 0 {

@@ -72,6 +72,7 @@ func TestSetupFilesAreSharedByAllWorkers(t *testing.T) {
 	config := testConfig(t)
 	config.Workers = 2
 	config.SetupFiles = append(config.SetupFiles, tempFile(t, "zero"), tempFile(t, "one"))
+	t.Cleanup(func() { closeAll(config.SetupFiles) })
 	p := startPool(t, config)
 	for range 20 {
 		if got := ask(t, p, "setup-file 1"); len(got.Responses) != 1 || got.Responses[0] != "one" {
@@ -104,7 +105,7 @@ func TestDeaths(t *testing.T) {
 		{"exit", "exit 0", "crashed", "exit status 0"},
 		{"exit with an error", "exit 7", "crashed", "exit status 7"},
 		{"panic", "panic at the disco", "crashed", "exit status 2: panic: at the disco"},
-		{"null pointer", "segv", "crashed", "signal: segmentation fault"},
+		{"null pointer", "segv", "crashed", nullPointer},
 		{"hang", "sleep 1h", "timeout", "takes longer than 300ms"},
 		{"endless loop", "spin 1h", "timeout", "takes longer than 300ms"},
 		{"memory of go", "hog-go", "out-of-memory", "needs more than 200 MiB of memory"},
@@ -170,7 +171,7 @@ func TestStartFails(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
-		{"no such program", func(c *Config) { c.Command = []string{"/no/such/program"} }, "no such file"},
+		{"no such program", func(c *Config) { c.Command = []string{"/no/such/program"} }, "/no/such/program"},
 		{"refused set-up", func(c *Config) { c.Setup = []byte("refuse no rules") }, "start workers: set up a worker: no rules"},
 		{"set-up dies", func(c *Config) { c.Setup = []byte("die") }, "start workers: no worker starts: crashed: exit status 3"},
 		{"set-up hangs", func(c *Config) { c.Setup, c.SetupDeadline = []byte("hang"), 300*time.Millisecond },

@@ -33,7 +33,7 @@ func attempts(t probeTargets) []attempt {
 			if err != nil {
 				return err
 			}
-			p, err := os.StartProcess(self, []string{self}, &os.ProcAttr{})
+			p, err := os.StartProcess(self, []string{self}, &os.ProcAttr{Files: []*os.File{nil, nil, nil}})
 			if err == nil {
 				p.Kill()
 				p.Release()

@@ -117,6 +117,9 @@ func (s *slot) feed(w *process) {
 			return
 		}
 		buf, batch = s.pack(w, buf[:0], batch)
+		if len(batch) == 0 {
+			continue
+		}
 		err := w.send(buf)
 		for _, job := range batch {
 			s.pool.release(job)
