@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // trivialContents are contents that many harmless files have. Feeds that were filled by machines
@@ -25,7 +26,7 @@ func trivialContents() []string {
 		"data", "error", "empty", "default", "N/A", "n/a", "undefined", "NaN",
 	}
 	for _, s := range contents {
-		if strings.Trim(s, "\x00\r\n\t \xef\xbb\xbf\xff\xfe") == s && s != "" {
+		if s != "" && utf8.ValidString(s) && strings.Trim(s, "\x00\r\n\t \ufeff") == s {
 			contents = append(contents, s+"\n", s+"\r\n")
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"tyto/finding"
 )
@@ -208,7 +209,7 @@ func (h *hostile) names() {
 		strings.Repeat("x", 255), "tab\there", "zero width \u200b", "combining \u0301\u0301\u0301",
 	}
 	for i, name := range names {
-		if runtime.GOOS == "windows" && strings.ContainsAny(name, "\n\r\x1b\x07\xff<>\"|:*?\t\\/") {
+		if runtime.GOOS == "windows" && (!utf8.ValidString(name) || strings.ContainsAny(name, "\n\r\x1b\x07<>\"|:*?\t\\/")) {
 			continue
 		}
 		h.write(filepath.Join("names", fmt.Sprint(i), strings.ReplaceAll(name, "/", "_")), []byte("a needle in the hay"))
