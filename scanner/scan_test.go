@@ -52,7 +52,7 @@ func (r *record) reasons() map[string]finding.Reason {
 }
 
 // compiled returns rules from text.
-func compiled(t *testing.T, text string) *rules.Set {
+func compiled(t testing.TB, text string) *rules.Set {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "test.yar")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -70,7 +70,7 @@ func compiled(t *testing.T, text string) *rules.Set {
 }
 
 // testOptions returns options for a scan of dir by workers that are this test binary.
-func testOptions(t *testing.T, dir string, set *rules.Set) Options {
+func testOptions(t testing.TB, dir string, set *rules.Set) Options {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -90,7 +90,7 @@ func testOptions(t *testing.T, dir string, set *rules.Set) Options {
 	}
 }
 
-func runScan(t *testing.T, ctx context.Context, opts Options) (*finding.Summary, *record) {
+func runScan(t testing.TB, ctx context.Context, opts Options) (*finding.Summary, *record) {
 	t.Helper()
 	sink := &record{}
 	summary, err := New(opts, sink).Run(ctx)
@@ -101,7 +101,7 @@ func runScan(t *testing.T, ctx context.Context, opts Options) (*finding.Summary,
 }
 
 // tree writes files below a new folder and returns it. Names end in a slash for folders.
-func tree(t *testing.T, files map[string]string) string {
+func tree(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
