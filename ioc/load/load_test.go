@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -85,8 +86,11 @@ func TestLoadFolder(t *testing.T) {
 		".git/hash-iocs.txt": hashA + "\n",
 		"other-hash.txt":     hashA + "\n",
 	})
-	if err := os.Symlink("/etc/passwd", filepath.Join(folder, "hash-link.txt")); err != nil {
-		t.Fatal(err)
+	linked := runtime.GOOS != "windows" // which lets not everybody make links, and Wine only pretends to
+	if linked {
+		if err := os.Symlink("/etc/passwd", filepath.Join(folder, "hash-link.txt")); err != nil {
+			t.Fatal(err)
+		}
 	}
 	r := mustLoad(t, Options{}, folder)
 	want := map[string]string{
@@ -116,6 +120,9 @@ func TestLoadFolder(t *testing.T) {
 		"error broken.ioc:3: ", "bundle.json:0: JSON",
 		"empty.txt:0: file is empty", "filename-iocs.txt:2: pattern", "hash-iocs.txt:2: hash d41d8c",
 		"hash-link.txt:0: not a regular file", "image.bin:0: binary", "page.xml:0: XML with the root element \"html\"",
+	}
+	if !linked {
+		parts = slices.DeleteFunc(parts, func(part string) bool { return strings.HasPrefix(part, "hash-link.txt") })
 	}
 	reported := problems(r)
 	slices.SortFunc(reported, func(a, b string) int {
