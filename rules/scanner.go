@@ -12,8 +12,8 @@ import (
 // ScannerOptions are a scanner's limits. The zero value of a field means its default.
 type ScannerOptions struct {
 	// Memory bounds the compiled variants that are kept loaded, in bytes of their size; the
-	// variant in use is kept in any case. Default 48 MiB, which holds what a scan of one
-	// system needs. Others are loaded again when they are needed, in some 10 ms.
+	// variant in use is kept in any case. Default 64 MiB, which holds all of signature-base.
+	// Others are loaded again when they are needed, in some 10 ms.
 	Memory int64
 	// MatchesPerRule bounds the evidence kept for one rule in one object, in occurrences of its
 	// strings. Default 100.
@@ -22,9 +22,9 @@ type ScannerOptions struct {
 	MatchesPerObject int
 	// BytesPerMatch bounds the bytes kept of one occurrence. Default 128, at most 512.
 	BytesPerMatch int
-	// Whole turns the variants off: everything is scanned with all rules. It finds the same;
-	// tests and benchmarks use it.
-	Whole bool
+	// Plain scans as the yara command does: everything with all rules, and with libyara's own
+	// search. It finds the same, later; tests and benchmarks use it.
+	Plain bool
 }
 
 func (o ScannerOptions) withDefaults() ScannerOptions {
@@ -34,7 +34,7 @@ func (o ScannerOptions) withDefaults() ScannerOptions {
 		}
 	}
 	if o.Memory == 0 {
-		o.Memory = 48 << 20
+		o.Memory = 64 << 20
 	}
 	set(&o.MatchesPerRule, 100)
 	set(&o.MatchesPerObject, 1000)
@@ -214,7 +214,7 @@ func (s *Scanner) variant(head []byte, size int64) (*loaded, error) {
 }
 
 func (s *Scanner) choose(head []byte, size int64) *entry {
-	if s.options.Whole {
+	if s.options.Plain {
 		return &s.directory.Variants[len(s.directory.Variants)-1]
 	}
 	for i := range s.directory.Variants {
@@ -241,7 +241,7 @@ func (s *Scanner) load(e *entry) (*loaded, error) {
 			PerRule:       s.options.MatchesPerRule,
 			PerScan:       s.options.MatchesPerObject,
 			PerOccurrence: s.options.BytesPerMatch,
-		})
+		}, s.options.Plain)
 		if err != nil {
 			return nil, fmt.Errorf("load variant %q: %w", e.Name, err)
 		}

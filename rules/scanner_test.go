@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -181,7 +182,7 @@ func TestMemory(t *testing.T) {
 
 // TestEntryPoint makes sure that nothing is remembered of the file before, as libyara does.
 func TestEntryPoint(t *testing.T) {
-	y := scannerFor(t, `rule has { condition: entrypoint >= 0 }`, rules.ScannerOptions{Whole: true})
+	y := scannerFor(t, `rule has { condition: entrypoint >= 0 }`, rules.ScannerOptions{Plain: true})
 	elf := make([]byte, 200)
 	copy(elf, "\x7fELF\x01\x01\x01")
 	copy(elf[16:], "\x02\x00\x03\x00\x01\x00\x00\x00\x60\x80\x04\x08\x34\x00\x00\x00") // executable, i386, entry
@@ -265,7 +266,7 @@ func ExampleScanner() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Printf("%s (%s:%d), score %d\n", match.Name, match.Source, match.Line, match.Score)
+		fmt.Printf("%s (%s:%d), score %d\n", match.Name, filepath.ToSlash(match.Source), match.Line, match.Score)
 		for _, e := range match.Evidence {
 			fmt.Printf("%s at %d: %q\n", e.Term, e.Offset, e.Data)
 		}

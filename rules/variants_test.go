@@ -121,7 +121,7 @@ func TestVariantsAgree(t *testing.T) {
 		fmt.Fprintf(&text, "rule r%d { %s (%s) and (true or any of them) }\n", i, str, expression)
 	}
 	fast := scannerFor(t, text.String(), rules.ScannerOptions{})
-	whole := scannerFor(t, text.String(), rules.ScannerOptions{Whole: true})
+	whole := scannerFor(t, text.String(), rules.ScannerOptions{Plain: true})
 	matches := 0
 	for name, data := range contents(t) {
 		want, got := make(findings), make(findings)
@@ -154,7 +154,7 @@ func TestUndefinedWithoutPE(t *testing.T) {
 	for i, name := range source.PEValues() {
 		fmt.Fprintf(&text, "rule %s_%d { condition: (%s) or not (%s) }\n", name, i, peTerm(name), peTerm(name))
 	}
-	y := scannerFor(t, text.String(), rules.ScannerOptions{Whole: true})
+	y := scannerFor(t, text.String(), rules.ScannerOptions{Plain: true})
 	if len(y.set.Rules) != len(source.PEValues()) {
 		t.Fatalf("%d rules", len(y.set.Rules))
 	}

@@ -3,6 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 // ---- loading -------------------------------------------------------------------------------
 
 typedef struct {
@@ -38,6 +42,9 @@ static void free_relocations(YR_ARENA* arena)
   }
   arena->reloc_list_head = NULL;
   arena->reloc_list_tail = NULL;
+#ifdef __GLIBC__
+  malloc_trim(0);  // small pieces are not given back otherwise
+#endif
 }
 
 static int callback(YR_SCAN_CONTEXT* context, int message, void* data, void* user_data);
@@ -60,7 +67,8 @@ static int new_scanner(tyto_scanner* s)
   return ERROR_SUCCESS;
 }
 
-int tyto_open(const uint8_t* blob, size_t size, tyto_limits limits, tyto_scanner** out)
+int tyto_open(
+    const uint8_t* blob, size_t size, tyto_limits limits, int plain, tyto_scanner** out)
 {
   memory_stream memory = {blob, size};
   YR_STREAM stream = {.user_data = &memory, .read = read_memory};
@@ -74,6 +82,8 @@ int tyto_open(const uint8_t* blob, size_t size, tyto_limits limits, tyto_scanner
   if (result == ERROR_SUCCESS)
   {
     free_relocations(s->rules->arena);
+    if (!plain)
+      s->index = tyto_index_rules(s->rules);
     result = new_scanner(s);
   }
   if (result != ERROR_SUCCESS)
@@ -91,6 +101,7 @@ void tyto_close(tyto_scanner* s)
     yr_scanner_destroy(s->scanner);
   if (s->rules != NULL)
     yr_rules_destroy(s->rules);
+  free(s->index);
   free(s->results.matches);
   free(s->results.occurrences);
   free(s->results.data);
@@ -296,12 +307,9 @@ int tyto_scan(tyto_scanner* s, const uint8_t* data, size_t size)
   int result = begin(s);
 
   if (result == ERROR_SUCCESS)
-    result = end(s, yr_scanner_scan_mem(s->scanner, data, size));
+    result = end(s, tyto_scan_whole(s, data, size));
   return result;
 }
-
-int tyto_scan_window(
-    tyto_scanner* s, uint64_t size, size_t chunk, size_t overlap, uintptr_t handle);
 
 int tyto_scan_chunks(
     tyto_scanner* s, uint64_t size, size_t chunk, size_t overlap, uintptr_t handle)

@@ -5,7 +5,7 @@
 // not do: it does not tell a match's true length, copies every occurrence of every string before
 // anyone can limit them, calls back into Go for each module and each rule, loads compiled rules
 // with one callback for each of their 400,000 pointers, and cannot correct what libyara does
-// wrong at the borders of chunks (see chunks.c).
+// wrong at the borders of chunks (see window.c).
 //
 // A Scanner is used by one goroutine at a time. Content is passed as memory that must not change
 // or vanish during a scan: never a mapped file.
@@ -15,6 +15,8 @@ package engine
 #cgo !yara_no_pkg_config,!yara_static pkg-config: yara
 #cgo !yara_no_pkg_config,yara_static pkg-config: --static yara
 #cgo yara_no_pkg_config LDFLAGS: -lyara -lm
+#cgo CFLAGS: -O3
+#cgo yara_static CFLAGS: -DTYTO_SEARCH
 #include <stdlib.h>
 #include "engine.h"
 */
@@ -108,15 +110,20 @@ type Scanner struct {
 	values map[string]any
 }
 
-// Open loads compiled rules. blob is not needed afterwards.
-func Open(blob []byte, limits Limits) (*Scanner, error) {
+// Open loads compiled rules. blob is not needed afterwards. plain leaves the search for strings to
+// libyara instead of doing it faster (see search.c); what is found is the same.
+func Open(blob []byte, limits Limits, plain bool) (*Scanner, error) {
 	s := &Scanner{values: make(map[string]any)}
 	l := C.tyto_limits{
 		per_rule:       C.uint32_t(limits.PerRule),
 		per_scan:       C.uint32_t(limits.PerScan),
 		per_occurrence: C.uint32_t(limits.PerOccurrence),
 	}
-	code := C.tyto_open((*C.uint8_t)(unsafe.SliceData(blob)), C.size_t(len(blob)), l, &s.c)
+	slow := C.int(0)
+	if plain {
+		slow = 1
+	}
+	code := C.tyto_open((*C.uint8_t)(unsafe.SliceData(blob)), C.size_t(len(blob)), l, slow, &s.c)
 	if code != C.ERROR_SUCCESS {
 		return nil, fmt.Errorf("load compiled rules: %w", &Error{Code: int(code), At: StringRef{Rule: -1}})
 	}

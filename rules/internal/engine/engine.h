@@ -57,15 +57,19 @@ typedef struct {
   const char* error_string;
 } tyto_results;
 
+typedef struct tyto_index tyto_index;
+
 typedef struct {
   YR_RULES* rules;
   YR_SCANNER* scanner;
+  tyto_index* index;  // NULL: libyara searches
   tyto_limits limits;
   tyto_results results;
 } tyto_scanner;
 
-// Loads compiled rules from memory and makes a scanner for them.
-int tyto_open(const uint8_t* blob, size_t size, tyto_limits limits, tyto_scanner** out);
+// Loads compiled rules from memory and makes a scanner for them. plain leaves searching to libyara.
+int tyto_open(
+    const uint8_t* blob, size_t size, tyto_limits limits, int plain, tyto_scanner** out);
 void tyto_close(tyto_scanner* s);
 
 // Sets an external variable. Unknown names are ignored. A failed scan forgets it.
@@ -78,5 +82,16 @@ int tyto_scan(tyto_scanner* s, const uint8_t* data, size_t size);
 // tytoFetch, which fills a buffer and returns the bytes it could read.
 int tyto_scan_chunks(
     tyto_scanner* s, uint64_t size, size_t chunk, size_t overlap, uintptr_t handle);
+
+// ---- between the C files -----------------------------------------------------------------
+
+// window.c: the scans without the bookkeeping around them.
+int tyto_scan_whole(tyto_scanner* s, const uint8_t* data, size_t size);
+int tyto_scan_window(
+    tyto_scanner* s, uint64_t size, size_t chunk, size_t overlap, uintptr_t handle);
+
+// search.c
+tyto_index* tyto_index_rules(YR_RULES* rules);  // NULL if libyara has to search
+int tyto_search(tyto_scanner* s, const uint8_t* data, size_t size, uint64_t base);
 
 #endif
