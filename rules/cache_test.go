@@ -166,12 +166,21 @@ func TestCompileFails(t *testing.T) {
 // FuzzContainer makes sure that no file of compiled rules, however damaged, crashes its reader or
 // makes it take more memory than the file is large.
 func FuzzContainer(f *testing.F) {
-	var good bytes.Buffer
-	if err := writeContainer(&good, [32]byte{1}, &table{Rules: []Rule{{Name: "a"}}}, []variant{{class: Class{Name: "any"}}}); err != nil {
+	file, err := os.Create(filepath.Join(f.TempDir(), "good"))
+	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(good.Bytes())
-	f.Add(good.Bytes()[:headerSize])
+	defer file.Close()
+	w := newContainerWriter(file, [32]byte{1}, firstBlob)
+	if err := w.finish(&table{Rules: []Rule{{Name: "a"}}}, &directory{Variants: []entry{{Name: "any"}}}); err != nil {
+		f.Fatal(err)
+	}
+	good, err := os.ReadFile(file.Name())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add(good[:headerSize])
 	f.Add([]byte(magic))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := openContainer(bytes.NewReader(data), int64(len(data)))

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -22,24 +21,25 @@ import (
 // It is a pure function of the sources and of this build, and takes some 50 MB of memory per
 // processor for signature-base, which C's allocator does not always give back: a process that
 // stays should let another one do it, see [Options.Compile].
-func Compile(s *Sources, w io.Writer) error {
+func Compile(s *Sources, w io.WriterAt) error {
 	c := compilation{sources: s}
 	if err := c.whole(); err != nil {
 		return fmt.Errorf("compile rules: %w", err)
 	}
-	variants, err := c.variants()
+	version, key := s.digest()
+	out := newContainerWriter(w, cacheKey(key), firstBlob+len(classes()))
+	variants, err := c.variants(out)
 	if err != nil {
 		return fmt.Errorf("compile rules: %w", err)
 	}
-	version, key := s.digest()
-	return writeContainer(w, cacheKey(key), &table{
+	return out.finish(&table{
 		Rules:    c.rules,
 		Files:    len(c.units),
 		Problems: c.problems,
 		Warnings: c.warnings,
 		Version:  version,
 		Uses:     c.uses(),
-	}, variants)
+	}, &directory{Uses: c.uses(), Variants: variants})
 }
 
 // compilation is the state of one run of Compile.
@@ -261,25 +261,19 @@ func (c *compilation) uses() []string {
 	return out
 }
 
-// variant is the rules compiled for one class of content.
-type variant struct {
-	class Class
-	rules []uint32 // table indices of its rules, in its own order
-	blob  []byte   // as libyara saves it; empty if no rule is left
-}
-
-// variants compiles the rules for each class, on all processors.
+// variants compiles the rules for each class, on all processors, and writes them to w.
 //
 // Should a file that compiles as a whole fail to in part, then package source has misread it: it
 // is kept in one piece, which costs time and no match, and the user is told.
-func (c *compilation) variants() ([]variant, error) {
+func (c *compilation) variants(w *containerWriter) ([]entry, error) {
 	for {
-		out := make([]variant, len(classes()))
+		w.reset()
+		out := make([]entry, len(classes()))
 		var g errgroup.Group
 		g.SetLimit(runtime.GOMAXPROCS(0))
 		for i, class := range classes() {
 			g.Go(func() (err error) {
-				out[i], err = c.variant(class)
+				out[i], err = c.variant(class, firstBlob+i, w)
 				return err
 			})
 		}
@@ -306,8 +300,10 @@ type partError struct {
 
 func (e *partError) Error() string { return fmt.Sprintf("unit %d in part: %v", e.unit, e.err) }
 
-func (c *compilation) variant(class Class) (variant, error) {
-	v := variant{class: class}
+// variant compiles the rules for one class, and writes them as the section of that number unless
+// no rule is left.
+func (c *compilation) variant(class Class, section int, w *containerWriter) (entry, error) {
+	v := entry{Name: class.Name, Facts: class.facts}
 	compiler, err := c.compiler()
 	if err != nil {
 		return v, err
@@ -325,10 +321,10 @@ func (c *compilation) variant(class Class) (variant, error) {
 			return v, &partError{unit: i, err: err}
 		}
 		for _, k := range kept {
-			v.rules = append(v.rules, uint32(u.first+k))
+			v.Rules = append(v.Rules, uint32(u.first+k))
 		}
 	}
-	if len(v.rules) == 0 {
+	if len(v.Rules) == 0 {
 		return v, nil
 	}
 	compiled, err := compiler.GetRules()
@@ -336,15 +332,11 @@ func (c *compilation) variant(class Class) (variant, error) {
 		return v, err
 	}
 	defer compiled.Destroy()
-	if err := c.check(compiled, v.rules); err != nil {
+	if err := c.check(compiled, v.Rules); err != nil {
 		return v, err
 	}
-	var blob bytes.Buffer
-	if err := compiled.Write(&blob); err != nil {
-		return v, fmt.Errorf("save: %w", err)
-	}
-	v.blob = blob.Bytes()
-	return v, nil
+	v.Blob = section
+	return v, w.add(section, compiled.Write)
 }
 
 // specialise returns the text of a unit for a class, and which of its rules are in it.

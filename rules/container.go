@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"sync"
 
 	"tyto/finding"
 	"tyto/rules/source"
@@ -88,43 +89,72 @@ func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errDamaged, fmt.Sprintf(format, args...))
 }
 
-func writeContainer(w io.Writer, key [32]byte, t *table, variants []variant) error {
-	var tableGob, directoryGob bytes.Buffer
-	if err := gob.NewEncoder(&tableGob).Encode(t); err != nil {
-		return fmt.Errorf("encode the table: %w", err)
-	}
-	contents := [][]byte{nil, nil}
-	d := directory{Uses: t.Uses}
-	for _, v := range variants {
-		e := entry{Name: v.class.Name, Facts: v.class.facts, Rules: v.rules}
-		if len(v.blob) > 0 {
-			e.Blob = len(contents)
-			contents = append(contents, v.blob)
-		}
-		d.Variants = append(d.Variants, e)
-	}
-	if err := gob.NewEncoder(&directoryGob).Encode(d); err != nil {
-		return fmt.Errorf("encode the directory: %w", err)
-	}
-	contents[sectionTable], contents[sectionDirectory] = tableGob.Bytes(), directoryGob.Bytes()
+// containerWriter writes a file of compiled rules section by section, so that no more than one
+// variant has to be in memory. It is safe for concurrent use.
+type containerWriter struct {
+	w   io.WriterAt
+	key [32]byte
 
+	mu       sync.Mutex
+	sections []section
+	end      int64 // of what was written
+}
+
+func newContainerWriter(w io.WriterAt, key [32]byte, sections int) *containerWriter {
+	c := &containerWriter{w: w, key: key, sections: make([]section, sections)}
+	c.reset()
+	return c
+}
+
+// reset forgets all sections.
+func (c *containerWriter) reset() {
+	clear(c.sections)
+	c.end = int64(headerSize + len(c.sections)*sectionSize + 4)
+}
+
+// add writes the section of that number.
+func (c *containerWriter) add(number int, write func(io.Writer) error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sum := crc32.New(castagnoli)
+	out := io.NewOffsetWriter(c.w, c.end)
+	if err := write(io.MultiWriter(out, sum)); err != nil {
+		return fmt.Errorf("write compiled rules: %w", err)
+	}
+	size, err := out.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return fmt.Errorf("write compiled rules: %w", err)
+	}
+	c.sections[number] = section{offset: c.end, size: size, crc: sum.Sum32()}
+	c.end += size
+	return nil
+}
+
+// finish writes the table and the directory, and then the header, without which nothing before
+// counts.
+func (c *containerWriter) finish(t *table, d *directory) error {
+	encode := func(number int, v any) error {
+		return c.add(number, func(w io.Writer) error { return gob.NewEncoder(w).Encode(v) })
+	}
+	if err := encode(sectionTable, t); err != nil {
+		return err
+	}
+	if err := encode(sectionDirectory, d); err != nil {
+		return err
+	}
 	header := append([]byte(magic), make([]byte, headerSize-len(magic))...)
 	binary.LittleEndian.PutUint32(header[8:], format)
-	binary.LittleEndian.PutUint32(header[12:], uint32(len(contents)))
-	copy(header[16:], key[:])
-	offset := uint64(headerSize + len(contents)*sectionSize + 4)
-	for _, c := range contents {
-		header = binary.LittleEndian.AppendUint64(header, offset)
-		header = binary.LittleEndian.AppendUint64(header, uint64(len(c)))
-		header = binary.LittleEndian.AppendUint32(header, crc32.Checksum(c, castagnoli))
+	binary.LittleEndian.PutUint32(header[12:], uint32(len(c.sections)))
+	copy(header[16:], c.key[:])
+	for _, s := range c.sections {
+		header = binary.LittleEndian.AppendUint64(header, uint64(s.offset))
+		header = binary.LittleEndian.AppendUint64(header, uint64(s.size))
+		header = binary.LittleEndian.AppendUint32(header, s.crc)
 		header = binary.LittleEndian.AppendUint32(header, 0)
-		offset += uint64(len(c))
 	}
 	header = binary.LittleEndian.AppendUint32(header, crc32.Checksum(header, castagnoli))
-	for _, part := range append([][]byte{header}, contents...) {
-		if _, err := w.Write(part); err != nil {
-			return fmt.Errorf("write compiled rules: %w", err)
-		}
+	if _, err := c.w.WriteAt(header, 0); err != nil {
+		return fmt.Errorf("write compiled rules: %w", err)
 	}
 	return nil
 }
