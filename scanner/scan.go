@@ -68,6 +68,9 @@ func (s *Scan) Run(ctx context.Context) (*finding.Summary, error) {
 	// The workers outlive ctx by drainTime, so that what is being examined can be finished.
 	workCtx, stopWork := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopWork(nil)
+	defer context.AfterFunc(ctx, func() {
+		time.AfterFunc(drainTime, func() { stopWork(context.Cause(ctx)) })
+	})()
 	if err := s.startWorkers(workCtx); err != nil {
 		return nil, err
 	}
@@ -76,9 +79,6 @@ func (s *Scan) Run(ctx context.Context) (*finding.Summary, error) {
 	stopProgress := s.showProgress(ctx)
 
 	walkErr := walk.Walk(ctx, s.opts.Walk, func(e *walk.Entry) error { return s.visit(ctx, e) }, s.skip)
-	if ctx.Err() != nil {
-		defer time.AfterFunc(drainTime, func() { stopWork(context.Cause(ctx)) }).Stop()
-	}
 	stopLimit()
 	closeErr := s.workers.Close()
 	stopProgress()
