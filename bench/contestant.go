@@ -9,6 +9,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"tyto/finding"
 )
 
 // A contestant is a command that scans a tree, and a way to read its matches.
@@ -101,7 +103,7 @@ func readTyto(output string) (map[string][]string, error) {
 			return nil, err
 		}
 		for _, m := range line.Tyto.Matches {
-			if m.Kind == "rule" && !strings.Contains(line.File.Path, "!/") {
+			if m.Kind == "rule" && !strings.Contains(line.File.Path, finding.MemberMark) {
 				found[line.File.Path] = append(found[line.File.Path], m.Name)
 			}
 		}

@@ -14,13 +14,17 @@ const (
 	Member ObjectKind = "member" // a file inside an archive
 )
 
+// MemberMark stands in a path between an archive and the path of a member in it. It may occur in the
+// name of a file as well; whether an object is a member is said by its kind.
+const MemberMark = "!/"
+
 // Object is one thing on the host that can be examined, with what is known of it.
 // Zero values mean "not known": a zero time, an empty hash, an empty owner.
 type Object struct {
 	Kind ObjectKind
 
 	// Path is where the object was found, byte for byte. A member of an archive is written
-	// "outer.zip!/dir/inner.exe".
+	// "outer.zip!/dir/inner.exe", see [MemberMark].
 	Path string
 	// OriginalPath is the path that the object has on the system it belongs to, when that
 	// is not Path: a file below a mounted image, "C:\Windows\a.exe" for

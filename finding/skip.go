@@ -34,18 +34,18 @@ const (
 	PseudoFS   Reason = "pseudo-fs"    // a file system without files of its own: proc, sysfs, …
 	NetworkFS  Reason = "network-fs"   // a network file system, without --network
 	Symlink    Reason = "symlink"      // never followed; what it points to is scanned where it is
-	SpecialFil Reason = "special"      // a device, pipe or socket
+	SpecialFile Reason = "special"      // a device, pipe or socket
 	HardLink   Reason = "hard-link"    // another name of a file that was examined
 	Duplicate  Reason = "duplicate"    // a directory that was walked by another path: a bind mount, overlapping paths
 	OwnFile    Reason = "own-file"     // Tyto itself, or the rules, indicators and reports of this very scan
 	Reparse    Reason = "reparse"      // a Windows reparse point: junction, mount point, cloud placeholder
-	OtherVol   Reason = "other-volume" // another file system, under --one-file-system
+	OtherVolume   Reason = "other-volume" // another file system, under --one-file-system
 )
 
 // expected holds the reasons that follow from what the user asked for, or lose nothing.
 var expected = map[Reason]bool{
-	Excluded: true, PseudoFS: true, NetworkFS: true, Symlink: true, SpecialFil: true,
-	HardLink: true, Duplicate: true, OwnFile: true, Reparse: true, OtherVol: true,
+	Excluded: true, PseudoFS: true, NetworkFS: true, Symlink: true, SpecialFile: true,
+	HardLink: true, Duplicate: true, OwnFile: true, Reparse: true, OtherVolume: true,
 }
 
 // Matters reports whether a skip for this reason leaves a gap that the user did not ask for, so

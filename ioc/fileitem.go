@@ -45,9 +45,6 @@ var fileTerms = []string{
 	"FileItem/SizeInBytes", "FileItem/StringList/string", "FileItem/Username",
 }
 
-// memberMark stands between an archive and the path of its member, see [finding.Object].
-const memberMark = "!/"
-
 type fileItem struct {
 	object   *finding.Object
 	hits     []stringlist.Hit
@@ -214,7 +211,7 @@ func (f *fileItem) appendFolders(dst []Value, path string) []Value {
 	if f.object.Kind != finding.Member {
 		return dst
 	}
-	if i := strings.LastIndex(path[:last+1], memberMark); i >= 0 {
+	if i := strings.LastIndex(path[:last+1], finding.MemberMark); i >= 0 {
 		dst = appendFolder(dst, path[i+1:last+1])
 	}
 	return dst

@@ -48,6 +48,15 @@ func (m *matcher) needs() ioc.Needs {
 	return n
 }
 
+// decode reads a worker's answer.
+func (m *matcher) decode(line []byte) (*examine.Facts, error) {
+	n := 0
+	if m.rules != nil {
+		n = len(m.rules.Rules)
+	}
+	return examine.DecodeFacts(line, n)
+}
+
 // match returns the finding on an object, or nil if nothing matched. facts is nil if the content was
 // not examined. trusted reports that the object is on a list of harmless files in spite of what
 // matched.
@@ -142,7 +151,7 @@ func memberPath(outer string, member []byte) string {
 	if member == nil {
 		return outer
 	}
-	return outer + "!/" + string(member)
+	return outer + finding.MemberMark + string(member)
 }
 
 // requestFor says of an object what its rules may ask about it.

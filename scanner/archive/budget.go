@@ -90,9 +90,6 @@ func NewBudget(ctx context.Context, limits Limits, size int64) *Budget {
 // Nested returns the same budget for an archive found one step inward.
 func (b *Budget) Nested() *Budget { return &Budget{spent: b.spent, depth: b.depth + 1} }
 
-// Unpacked is the number of bytes unpacked so far.
-func (b *Budget) Unpacked() int64 { return b.unpacked }
-
 // enter is asked once at the start of each walk.
 func (b *Budget) enter() error {
 	if b.err == nil && b.depth > b.limits.Depth {

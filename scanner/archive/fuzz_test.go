@@ -38,8 +38,8 @@ func fuzzWalk(t *testing.T, format Format, data []byte) {
 			t.Fatalf("not a proper error: %#v", err)
 		}
 	}
-	if members > limits.Entries || problems > maxProblems+limits.Entries+1 || budget.Unpacked() > limits.Bytes+64<<10 {
-		t.Fatalf("%d members, %d problems, %d bytes", members, problems, budget.Unpacked())
+	if members > limits.Entries || problems > maxProblems+limits.Entries+1 || budget.unpacked > limits.Bytes+64<<10 {
+		t.Fatalf("%d members, %d problems, %d bytes", members, problems, budget.unpacked)
 	}
 }
 

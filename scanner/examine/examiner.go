@@ -320,12 +320,13 @@ func (x *Examiner) buffer(depth int) *buffer {
 	return x.buffers[depth]
 }
 
-// memberPath returns "prefix!/name", or just the name for a member of the outer object.
+// memberPath returns the path inside the outer object of a member of prefix, which is nil for the outer
+// object itself.
 func memberPath(prefix []byte, name string) []byte {
 	if prefix == nil {
 		return []byte(name)
 	}
-	return append(append(bytes.Clone(prefix), "!/"...), name...)
+	return append(append(bytes.Clone(prefix), finding.MemberMark...), name...)
 }
 
 // baseName returns the part of a path behind the last separator of any system.

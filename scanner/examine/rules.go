@@ -66,7 +66,7 @@ func (o *object) ruleResult(result rules.Result, err error, facts *Facts) {
 func (o *object) externals(facts *Facts, inside []string) *rules.Externals {
 	path := string(o.req.Path)
 	if facts.Member != nil {
-		path += "!/" + string(facts.Member)
+		path += finding.MemberMark + string(facts.Member)
 	}
 	folder, name := splitPath(path)
 	e := &rules.Externals{

@@ -74,13 +74,3 @@ func Detect(head []byte) string {
 	}
 	return late(head)
 }
-
-// IsZIP reports whether a type named by [Detect] is a zip archive, whatever else it is: an
-// Office document, a Java or Android package, an OpenDocument file, an e-book.
-func IsZIP(name string) bool {
-	switch name {
-	case "ZIP", "PKZIP", "Office", "JAR", "APK", "ODF", "EPUB":
-		return true
-	}
-	return false
-}

@@ -258,14 +258,6 @@ func internal(e ast.Expr) bool {
 	return ok && (lit.Value == `"function"` || lit.Value == `"mbox"`)
 }
 
-func TestIsZIP(t *testing.T) {
-	for _, s := range samples(t) {
-		if got, want := IsZIP(Detect(s.data)), bytes.HasPrefix(s.data, []byte("PK")); got != want {
-			t.Errorf("IsZIP of %s = %v, want %v", s.name, got, want)
-		}
-	}
-}
-
 func TestDetectAllocatesNothing(t *testing.T) {
 	all := samples(t)
 	allocations := testing.AllocsPerRun(10, func() {

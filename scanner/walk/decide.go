@@ -17,7 +17,7 @@ func (w *walker) object(d *dir, name, path string, m meta) error {
 		w.leave(path, finding.Symlink, "")
 		return nil
 	case kindSpecial:
-		w.leave(path, finding.SpecialFil, specialName(m.mode))
+		w.leave(path, finding.SpecialFile, specialName(m.mode))
 		return nil
 	case kindReparse:
 		w.leave(path, finding.Reparse, m.reparseName())
@@ -143,7 +143,7 @@ func (w *walker) device() uint64 {
 // fileSystem reports whether what begins another file system is to be walked.
 func (w *walker) fileSystem(d *dir, name, path string, m *meta) bool {
 	if w.opts.OneFileSystem && m.id.Device != w.rootDevice {
-		w.leave(path, finding.OtherVol, "")
+		w.leave(path, finding.OtherVolume, "")
 		return false
 	}
 	kind, err := d.fileSystem(name, path, m, w.mounts)

@@ -211,9 +211,6 @@ func (p *Pattern) Weight() int {
 	return p.clauses[0].weight()
 }
 
-// IsRegexp reports whether matching needs a regular expression.
-func (p *Pattern) IsRegexp() bool { return p.kind == Matches }
-
 func holds(kind Kind, text, value string) bool {
 	switch kind {
 	case Is:
