@@ -48,15 +48,6 @@ func (m *matcher) needs() ioc.Needs {
 	return n
 }
 
-// decode reads a worker's answer.
-func (m *matcher) decode(line []byte) (*examine.Facts, error) {
-	n := 0
-	if m.rules != nil {
-		n = len(m.rules.Rules)
-	}
-	return examine.DecodeFacts(line, n)
-}
-
 // match returns the finding on an object, or nil if nothing matched. facts is nil if the content was
 // not examined. trusted reports that the object is on a list of harmless files in spite of what
 // matched.
