@@ -47,29 +47,29 @@ func restrictedToken() (restricted windows.Token, err error) {
 
 // confineFromOutside puts the process into a job object, whose limits it cannot change, and lowers what
 // it cannot lower itself. Only failure to get hold of the process is an error.
-func (p *process) confineFromOutside(c *Config) (err error) {
-	p.handle, err = windows.OpenProcess(windows.PROCESS_ALL_ACCESS, false, uint32(p.pid))
+func (w *process) confineFromOutside(c *Config) (err error) {
+	w.handle, err = windows.OpenProcess(windows.PROCESS_ALL_ACCESS, false, uint32(w.pid))
 	if err != nil {
 		return err
 	}
 	var r report
-	p.job, err = windows.CreateJobObject(nil, nil)
+	w.job, err = windows.CreateJobObject(nil, nil)
 	if err == nil {
-		err = windows.AssignProcessToJobObject(p.job, p.handle)
+		err = windows.AssignProcessToJobObject(w.job, w.handle)
 	}
 	r.note("job object", err)
 	if err == nil {
-		r.note("dies with the broker, starts no process", limitJob(p.job, c.Memory))
-		r.note("no clipboard, desktop or windows of others", limitInterface(p.job))
+		r.note("dies with the broker, starts no process", limitJob(w.job, c.Memory))
+		r.note("no clipboard, desktop or windows of others", limitInterface(w.job))
 	}
 	if c.LowPriority {
 		const veryLow = 0
 		priority := uint32(veryLow)
-		r.note("lowest I/O priority", windows.NtSetInformationProcess(p.handle, windows.ProcessIoPriority,
+		r.note("lowest I/O priority", windows.NtSetInformationProcess(w.handle, windows.ProcessIoPriority,
 			unsafe.Pointer(&priority), uint32(unsafe.Sizeof(priority))))
 	}
-	p.measures = append(append(p.measures, r.Measures...), "memory watch")
-	p.missing = append(p.missing, r.Missing...)
+	w.measures = append(append(w.measures, r.Measures...), "memory watch")
+	w.missing = append(w.missing, r.Missing...)
 	return nil
 }
 
