@@ -16,12 +16,12 @@ import (
 	"tyto/testdata"
 )
 
-// The rules are quiet on what this repository holds: sources, tests, documents, built binaries. More
+// Rules and names are quiet on what this repository holds: sources, tests, documents, built binaries. More
 // trees can be named, to see how quiet they are on a whole clean system, and at what cost:
 //
 //	TYTO_QUIET_TREES=/usr:/etc go test -v -timeout 0 -run TestQuiet ./rules/builtin
 func TestQuiet(t *testing.T) {
-	rules := compile(t)
+	rules, list := compile(t), names(t)
 	trees := append([]string{testdata.Root(t)}, filepath.SplitList(os.Getenv("TYTO_QUIET_TREES"))...)
 	for _, tree := range trees {
 		t.Run(tree, func(t *testing.T) {
@@ -30,6 +30,11 @@ func TestQuiet(t *testing.T) {
 			err := filepath.WalkDir(tree, func(path string, entry fs.DirEntry, err error) error {
 				if err != nil || !entry.Type().IsRegular() {
 					return nil // somebody else may be working here; what is gone does not disturb anybody
+				}
+				for _, n := range list {
+					if n.matches(path) {
+						t.Errorf("line %d of the list, %q, matches %s", n.line, n.row, path)
+					}
 				}
 				info, err := entry.Info()
 				if err != nil || info.Size() > 100<<20 {
