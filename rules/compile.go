@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,11 +24,12 @@ import (
 // stays should let another one do it, see [Options.Compile].
 func Compile(s *Sources, w io.WriterAt) error {
 	c := compilation{sources: s}
-	if err := c.whole(); err != nil {
+	version, key := s.digest()
+	out := newContainerWriter(w, cacheKey(key), firstBlob+len(classes())+1)
+	whole, err := c.whole(out)
+	if err != nil {
 		return fmt.Errorf("compile rules: %w", err)
 	}
-	version, key := s.digest()
-	out := newContainerWriter(w, cacheKey(key), firstBlob+len(classes()))
 	variants, err := c.variants(out)
 	if err != nil {
 		return fmt.Errorf("compile rules: %w", err)
@@ -39,7 +41,7 @@ func Compile(s *Sources, w io.WriterAt) error {
 		Warnings: c.warnings,
 		Version:  version,
 		Uses:     c.uses(),
-	}, &directory{Uses: c.uses(), Variants: variants})
+	}, &directory{Uses: c.uses(), Variants: append(variants, whole)})
 }
 
 // compilation is the state of one run of Compile.
@@ -59,23 +61,30 @@ type unit struct {
 	parsed *source.File // nil if it must be kept in one piece
 }
 
-// whole compiles all files at once. Files with errors are found and left out.
-func (c *compilation) whole() error {
+// whole compiles all files at once, and writes the result as the variant for any content. Files with
+// errors are found and left out.
+func (c *compilation) whole(w *containerWriter) (entry, error) {
 	for _, f := range c.sources.Files {
 		c.units = append(c.units, unit{SourceFile: f})
 	}
 	for {
 		compiled, broken, err := c.compileUnits()
 		if err != nil {
-			return err
+			return entry{}, err
 		}
 		if broken >= 0 {
 			c.dropBroken(broken)
 			continue
 		}
-		err = c.tabulate(compiled)
-		compiled.Destroy()
-		return err
+		defer compiled.Destroy()
+		if err := c.tabulate(compiled); err != nil {
+			return entry{}, err
+		}
+		v := entry{Name: "any", Facts: source.Facts{MaxSize: math.MaxInt64}, Blob: firstBlob}
+		for i := range c.rules {
+			v.Rules = append(v.Rules, uint32(i))
+		}
+		return v, w.add(v.Blob, compiled.Write)
 	}
 }
 
@@ -267,13 +276,12 @@ func (c *compilation) uses() []string {
 // is kept in one piece, which costs time and no match, and the user is told.
 func (c *compilation) variants(w *containerWriter) ([]entry, error) {
 	for {
-		w.reset()
 		out := make([]entry, len(classes()))
 		var g errgroup.Group
 		g.SetLimit(runtime.GOMAXPROCS(0))
 		for i, class := range classes() {
 			g.Go(func() (err error) {
-				out[i], err = c.variant(class, firstBlob+i, w)
+				out[i], err = c.variant(class, firstBlob+1+i, w)
 				return err
 			})
 		}

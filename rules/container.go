@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/gob"
@@ -101,24 +102,23 @@ type containerWriter struct {
 }
 
 func newContainerWriter(w io.WriterAt, key [32]byte, sections int) *containerWriter {
-	c := &containerWriter{w: w, key: key, sections: make([]section, sections)}
-	c.reset()
-	return c
+	return &containerWriter{
+		w:        w,
+		key:      key,
+		sections: make([]section, sections),
+		end:      int64(headerSize + sections*sectionSize + 4),
+	}
 }
 
-// reset forgets all sections.
-func (c *containerWriter) reset() {
-	clear(c.sections)
-	c.end = int64(headerSize + len(c.sections)*sectionSize + 4)
-}
-
-// add writes the section of that number.
+// add writes the section of that number. If there was one, its space is lost.
 func (c *containerWriter) add(number int, write func(io.Writer) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	sum := crc32.New(castagnoli)
 	out := io.NewOffsetWriter(c.w, c.end)
-	if err := write(io.MultiWriter(out, sum)); err != nil {
+	// libyara writes its 400,000 pointers one by one.
+	buffered := bufio.NewWriterSize(io.MultiWriter(out, sum), 256<<10)
+	if err := errors.Join(write(buffered), buffered.Flush()); err != nil {
 		return fmt.Errorf("write compiled rules: %w", err)
 	}
 	size, err := out.Seek(0, io.SeekCurrent)
