@@ -3,8 +3,8 @@
 #
 #   scripts/libyara.sh linux|windows
 #
-# Prints its folder, or "system" when the system's own libyara serves. Takes half a minute the first
-# time (and some minutes of OpenSSL for Windows), nothing later. The folder also holds the commands
+# Prints its folder, or "system" when the system's own libyara serves. Takes a minute the first
+# time (and five of OpenSSL for Windows), nothing later. The folder also holds the commands
 # yara and yarac of the same build: the tests hold Tyto's matches against them.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
