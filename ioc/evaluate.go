@@ -187,9 +187,6 @@ func (x *evaluation) leaf(t *term, element []int, p *proof) truth {
 
 func (x *evaluation) stringLeaf(t *term, p *proof) truth {
 	hits, known := x.stringHits()
-	if !known {
-		return isUnknown
-	}
 	for _, h := range hits {
 		if h.ID == t.stringID {
 			if !t.source.Negate {
@@ -197,6 +194,9 @@ func (x *evaluation) stringLeaf(t *term, p *proof) truth {
 			}
 			return isTrue
 		}
+	}
+	if !known {
+		return isUnknown // what was not found may be in what was not searched
 	}
 	return isFalse
 }

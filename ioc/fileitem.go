@@ -11,7 +11,8 @@ import (
 )
 
 // FileItem returns the item of a file. Hits are what package stringlist found in its content for
-// [Set.Strings]; searched says whether the content was searched to its end. The object must not
+// [Set.Strings]; searched says whether the content was searched to its end, so that what is not among
+// them is not in it either. The object must not
 // change while the item is in use.
 //
 // Values are given in each way that authors write them:

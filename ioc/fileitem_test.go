@@ -184,7 +184,8 @@ func TestStrings(t *testing.T) {
 		{pdb, true, []string{"0", "1"}},
 		{"\x00harmless\x00", true, nil},
 		{"other", true, []string{"1"}},
-		{"", false, nil}, // not searched: the negative condition is unknown
+		{"", false, nil},            // not searched: the negative condition is unknown
+		{pdb, false, []string{"0"}}, // searched in part: what was found is there
 	} {
 		if diff := cmp.Diff(test.want, ids(test.content, test.searched)); diff != "" {
 			t.Errorf("%q, searched %v (-want +got):\n%s", test.content, test.searched, diff)

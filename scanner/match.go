@@ -48,6 +48,15 @@ func (m *matcher) needs() ioc.Needs {
 	return n
 }
 
+// decode reads a worker's answer.
+func (m *matcher) decode(line []byte) (*examine.Facts, error) {
+	n := 0
+	if m.rules != nil {
+		n = len(m.rules.Rules)
+	}
+	return examine.DecodeFacts(line, n)
+}
+
 // match returns the finding on an object, or nil if nothing matched. facts is nil if the content was
 // not examined. trusted reports that the object is on a list of harmless files in spite of what
 // matched.
@@ -96,7 +105,7 @@ func fileItem(o *finding.Object, facts *examine.Facts) ioc.Item {
 	if facts == nil {
 		return ioc.FileItem(o, nil, false)
 	}
-	return ioc.FileItem(o, facts.Strings, true)
+	return ioc.FileItem(o, facts.Strings, !facts.Partial)
 }
 
 // withWitnesses adds to a match what else on the host satisfied the indicator.

@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -79,10 +80,11 @@ func (s *Scan) Run(ctx context.Context) (*finding.Summary, error) {
 	stopProgress := s.showProgress(ctx)
 
 	walkErr := walk.Walk(ctx, s.opts.Walk, func(e *walk.Entry) error { return s.visit(ctx, e) }, s.skip)
-	stopLimit()
 	closeErr := s.workers.Close()
+	stopLimit()
 	stopProgress()
-	if walkErr != nil && ctx.Err() == nil {
+	died := errors.Is(walkErr, worker.ErrClosed) // what was found until then is true all the same
+	if walkErr != nil && ctx.Err() == nil && !died {
 		return nil, walkErr
 	}
 	if closeErr != nil {
@@ -96,8 +98,11 @@ func (s *Scan) Run(ctx context.Context) (*finding.Summary, error) {
 		Confinement: s.workers.Confinement(),
 	}
 	s.tally.fill(summary)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		summary.Stopped = context.Cause(ctx).Error()
+	case died:
+		summary.Stopped = walkErr.Error()
 	}
 	return summary, nil
 }
@@ -178,38 +183,41 @@ func (s *Scan) submit(ctx context.Context, object finding.Object, f *os.File) er
 	if err != nil {
 		return fmt.Errorf("describe %q: %w", object.Path, err)
 	}
-	var answers []*examine.Facts
+	var answers [][]byte // as they came: decoded they take more memory
 	err = s.workers.Submit(ctx, &worker.Job{
-		File:    f,
-		Request: request,
-		Size:    object.Size,
-		Response: func(line []byte) {
-			facts := new(examine.Facts)
-			if err := json.Unmarshal(line, facts); err != nil {
-				// The worker is not trusted; what it cannot say properly was not said.
-				facts = &examine.Facts{Skips: []examine.Skip{{Reason: finding.ScanError,
-					Detail: fmt.Sprintf("the worker's answer cannot be read: %v", err)}}}
-			}
-			answers = append(answers, facts)
-		},
-		Restart: func() { answers = nil },
-		Done:    func(err error) { s.done(&object, answers, err) },
+		File:     f,
+		Request:  request,
+		Size:     object.Size,
+		Response: func(line []byte) { answers = append(answers, bytes.Clone(line)) },
+		Restart:  func() { answers = nil },
+		Done:     func(err error) { s.done(&object, answers, err) },
 	})
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		s.skip(finding.Skip{Path: object.Path, Reason: finding.Stopped, Detail: context.Cause(ctx).Error()})
-		return err
+		err = context.Cause(ctx)
 	}
-	return fmt.Errorf("examine %q: %w", object.Path, err)
+	s.match(&object, nil)
+	s.skip(finding.Skip{Path: object.Path, Reason: finding.Stopped, Detail: err.Error()})
+	return err
 }
 
 // done takes what a worker said of one file and its members, or why it could not.
-func (s *Scan) done(object *finding.Object, answers []*examine.Facts, err error) {
+func (s *Scan) done(object *finding.Object, answers [][]byte, err error) {
 	members := 0
 	var outer *examine.Facts
-	for _, facts := range answers {
+	for _, line := range answers {
+		facts, bad := s.matcher.decode(line)
+		if bad == nil && outer != nil {
+			bad = errors.New("it goes on behind its end") // the object's own facts come last
+		}
+		if bad != nil {
+			// The worker is not trusted; from what it does not say properly on, nothing was said.
+			s.skip(finding.Skip{Path: object.Path, Reason: finding.ScanError,
+				Detail: fmt.Sprintf("the worker's answer cannot be used: %v", bad)})
+			break
+		}
 		s.match(object, facts)
 		if facts.Member != nil {
 			members++
@@ -220,16 +228,19 @@ func (s *Scan) done(object *finding.Object, answers []*examine.Facts, err error)
 			s.skip(finding.Skip{Path: memberPath(object.Path, skip.Member), Reason: skip.Reason, Detail: skip.Detail})
 		}
 	}
-	if err == nil {
+	if outer == nil {
+		s.match(object, nil)
+	}
+	switch {
+	case err == nil && outer == nil:
+		err = errors.New("the worker said nothing of it")
+	case err == nil:
 		s.tally.file(members, object.Size)
-		if s.opts.Examined != nil && outer != nil {
+		if s.opts.Examined != nil {
 			examined := withFacts(*object, outer)
 			s.opts.Examined(&examined)
 		}
 		return
-	}
-	if outer == nil {
-		s.match(object, nil)
 	}
 	lost := &worker.LostError{Reason: finding.ScanError, Detail: err.Error()}
 	errors.As(err, &lost)

@@ -97,14 +97,19 @@ func (t *tee) finish(size int64, scratch []byte) error {
 	return nil
 }
 
-// changed compares what an open file says of itself before and after it was read. A file that only
-// grew, such as a log, was examined as it was; one that was cut or rewritten may have shown a
-// mixture of old and new.
+// changed compares what an open file says of itself before and after read bytes of it were read. A
+// file that only grew, such as a log, was examined as it was; one that was cut or rewritten may have
+// shown a mixture of old and new. The time of change counts too, where there is one: unlike that of
+// modification, it cannot be set by whoever rewrites a file while it is looked at.
 func changed(before, after os.FileInfo, read int64) (finding.Reason, string) {
 	switch {
 	case after.Size() < before.Size() || after.Size() < read:
 		return finding.Changed, fmt.Sprintf("it shrank from %d to %d bytes while it was read", before.Size(), after.Size())
-	case after.Size() == before.Size() && !after.ModTime().Equal(before.ModTime()):
+	case read < before.Size():
+		return finding.Changed, fmt.Sprintf("it ended at byte %d of %d", read, before.Size())
+	case after.Size() > before.Size():
+		return "", ""
+	case !after.ModTime().Equal(before.ModTime()), !changeTime(after).Equal(changeTime(before)):
 		return finding.Changed, "it was written to while it was read"
 	}
 	return "", ""

@@ -36,9 +36,6 @@ type Config struct {
 	// KeepCache leaves what was read in the page cache; otherwise reading does not displace
 	// what the computer's user works with.
 	KeepCache bool
-	// Timezone, Language and OSVersion are what rules may ask about the system.
-	Timezone, Language string `json:",omitempty"`
-	OSVersion          int64  `json:",omitempty"`
 }
 
 // Limits bound the examination of one object. Each that bites is reported as a skip.
@@ -53,9 +50,6 @@ type Limits struct {
 	Matches int
 	// MatchBytes is the number of bytes kept of each matched string.
 	MatchBytes int
-	// RuleMemory is how many bytes of compiled rules are kept loaded; 0 is the default of
-	// package rules.
-	RuleMemory int64
 	// Archives says whether archives are unpacked.
 	Archives bool
 	// Archive bounds unpacking.
@@ -75,9 +69,10 @@ type Request struct {
 // Facts is what was learned of one object. An archive answers with one Facts for itself and one
 // for each of its members, in the order in which they were read.
 type Facts struct {
-	// Member is empty for the object itself; for a member of it, the path inside:
-	// "dir/inner.exe", or "inner.zip!/b.exe" for a member's member.
-	Member   []byte    `json:",omitempty"`
+	// Member is nil for the object itself; for a member of it, the path inside:
+	// "dir/inner.exe", or "inner.zip!/b.exe" for a member's member. Nil and empty differ: a member may
+	// have an empty name, and must not be taken for the object itself.
+	Member   []byte    `json:",omitzero"`
 	Modified time.Time `json:",omitzero"` // of a member
 	Size     int64     // bytes of content that were found; of a member after unpacking
 	Hashes   finding.Hashes
@@ -85,11 +80,13 @@ type Facts struct {
 	Rules    []rules.Match    `json:",omitempty"`
 	Strings  []stringlist.Hit `json:",omitempty"`
 	Skips    []Skip           `json:",omitempty"`
+	// Partial is set if the content was not read to its end: what was not found in it may be in the rest.
+	Partial bool `json:",omitempty"`
 }
 
 // Skip says what of the object could not be examined. Member is as in [Facts].
 type Skip struct {
-	Member []byte `json:",omitempty"`
+	Member []byte `json:",omitzero"`
 	Reason finding.Reason
 	Detail string
 }

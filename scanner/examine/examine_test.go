@@ -243,6 +243,7 @@ func TestFilesThatChange(t *testing.T) {
 		{"cut", info(10, now), info(5, now.Add(1)), 10, finding.Changed},
 		{"cut before it was read", info(10, now), info(10, now), 12, finding.Changed},
 		{"rewritten in place", info(10, now), info(10, now.Add(1)), 10, finding.Changed},
+		{"not read to its end", info(10, now), info(10, now), 8, finding.Changed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got, detail := changed(test.before, test.after, test.read); got != test.want {
@@ -260,6 +261,7 @@ type fakeInfo struct {
 
 func (i fakeInfo) Size() int64        { return i.size }
 func (i fakeInfo) ModTime() time.Time { return i.modified }
+func (i fakeInfo) Sys() any           { return nil }
 
 // TestShrinkingFile cuts a large file again and again while it is examined: no crash, and each
 // examination ends with facts.

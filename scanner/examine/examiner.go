@@ -103,6 +103,7 @@ func (o *object) examine() error {
 	switch {
 	case err != nil:
 		o.skip(nil, finding.Unreadable, err.Error())
+		o.facts.cut()
 	default:
 		o.compare(before)
 		if err := o.lookInside(content, o.facts.Size); err != nil {
@@ -120,10 +121,11 @@ func (o *object) inOnePiece(content io.ReaderAt, size int64) (io.ReaderAt, error
 	if err != nil {
 		return nil, err
 	}
+	o.content(b.data, nil, &o.facts)
 	if more {
 		o.skip(nil, finding.Changed, fmt.Sprintf("it grew beyond %d bytes while it was read", o.cfg.Limits.Whole))
+		o.facts.cut()
 	}
-	o.content(b.data, nil, &o.facts)
 	return bytes.NewReader(b.data), nil
 }
 
@@ -146,6 +148,12 @@ func (o *object) inChunks(content io.ReaderAt, size int64) error {
 		return err
 	}
 	o.facts.Type = filetype.Detect(head[:n])
+	if o.rules != nil && o.rules.Uses("md5") {
+		// A rule may ask for the hash of the whole before the scan comes to its end.
+		if err := o.hash(content, size); err != nil {
+			return err
+		}
+	}
 	o.digests.reset()
 	t := &tee{r: content, sink: o.digests}
 	if o.strings != nil {
@@ -158,8 +166,24 @@ func (o *object) inChunks(content io.ReaderAt, size int64) error {
 	}
 	if err := t.finish(size, o.scratch); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil // compare says that it shrank
+			o.facts.Size = t.hashed // compare says that it shrank
+			o.facts.cut()
+			return nil
 		}
+		return err
+	}
+	o.facts.Hashes = o.digests.sum()
+	return nil
+}
+
+// cut notes that only a part of the content was read. Its hashes would name another file.
+func (f *Facts) cut() { f.Partial, f.Hashes = true, finding.Hashes{} }
+
+// hash reads content once to take its hashes.
+func (o *object) hash(content io.ReaderAt, size int64) error {
+	o.digests.reset()
+	t := &tee{r: content, sink: o.digests}
+	if err := t.finish(size, o.scratch); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
 	}
 	o.facts.Hashes = o.digests.sum()
@@ -225,9 +249,6 @@ func (o *object) members(a *nested) error {
 			o.archiveError(err, a.path, nil)
 			continue
 		}
-		if !m.Mode.IsRegular() {
-			continue // directories and links have no content of their own
-		}
 		if err := o.member(m, a); err != nil {
 			return err
 		}
@@ -243,6 +264,10 @@ func (o *object) member(m *archive.Member, a *nested) error {
 	// The declared size is a lie until proven otherwise: memory grows with what really comes.
 	more, err := o.fill(b, m, min(max(m.Size, 0), retained), room)
 	switch {
+	case err == nil && len(b.data) == 0 && !m.Mode.IsRegular():
+		// Directories and links have no content of their own. But an archive may call a link what
+		// unpacking programs that know no links write as a file, so it is the content that counts.
+		return nil
 	case err != nil:
 		o.archiveError(err, a.path, facts.Member)
 	case more:
@@ -251,7 +276,7 @@ func (o *object) member(m *archive.Member, a *nested) error {
 	}
 	o.content(b.data, a.kinds, &facts)
 	if err != nil {
-		facts.Hashes = finding.Hashes{} // of a part: they would name another file
+		facts.cut()
 	}
 	if err := o.answer(&facts); err != nil {
 		return err

@@ -20,7 +20,6 @@ func (x *Examiner) openRules(f *os.File) error {
 		return fmt.Errorf("open compiled rules: %w", err)
 	}
 	x.rules, err = rules.Open(f, info.Size(), rules.ScannerOptions{
-		Memory:           x.cfg.Limits.RuleMemory,
 		MatchesPerObject: x.cfg.Limits.Matches,
 		BytesPerMatch:    x.cfg.Limits.MatchBytes,
 	})
@@ -78,9 +77,6 @@ func (o *object) externals(facts *Facts, inside []string) *rules.Externals {
 		MD5:       facts.Hashes.MD5,
 		Group:     string(o.req.Group),
 		FileMode:  int64(o.req.Mode),
-		Timezone:  o.cfg.Timezone,
-		Language:  o.cfg.Language,
-		OSVersion: o.cfg.OSVersion,
 	}
 	if e.Filetype == "" {
 		e.Filetype = filetype.Unknown
