@@ -19,9 +19,9 @@ func TestNoMoreWorkers(t *testing.T) {
 	for i := range 200 {
 		files[fmt.Sprintf("%03d/needle", i)] = "a needle in the hay"
 	}
-	files["100/crash"] = crashMark
-	dir := tree(t, files)
-	opts := testOptions(t, dir, compiled(t, needleRule))
+	deadly := filepath.Join(tree(t, map[string]string{"crash": crashMark}), "crash")
+	opts := testOptions(t, deadly, compiled(t, needleRule))
+	opts.Walk.Roots = append(opts.Walk.Roots, tree(t, files)) // more than the workers' queue holds
 	opts.Workers, opts.Indicators = 1, named(t, "crash")
 	once := filepath.Join(t.TempDir(), "once")
 	script := filepath.Join(t.TempDir(), "worker")
@@ -34,7 +34,7 @@ func TestNoMoreWorkers(t *testing.T) {
 	if !strings.Contains(summary.Stopped, "no worker starts") || !summary.Incomplete() {
 		t.Errorf("stopped %q, incomplete %v", summary.Stopped, summary.Incomplete())
 	}
-	if len(got.rulesByPath()[filepath.Join(dir, "100", "crash")]) == 0 || summary.Skips[finding.Crashed].Count == 0 {
+	if len(got.rulesByPath()[deadly]) == 0 || summary.Skips[finding.Crashed].Count == 0 {
 		t.Errorf("%d findings, %v", len(got.findings), summary.Skips)
 	}
 }
