@@ -19,9 +19,10 @@ type Externals struct {
 	UnpackParent string // the kind of archive that a member was in: "ZIP"
 	UnpackSource string // the kinds of all archives around it, from the outermost: "EMAIL>ZIP"
 
-	Timezone  string // of the system: "CET"
-	Language  string // of the system
-	OSVersion int64  // Windows build number, 0 elsewhere
+	// Of the system; no scan finds them out yet, as no published rule asks for them.
+	Timezone  string // "CET"
+	Language  string
+	OSVersion int64 // Windows build number, 0 elsewhere
 }
 
 // external is one variable: its name in rules and its place in Externals.

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,7 @@ import (
 type ScannerOptions struct {
 	// Memory bounds the compiled variants that are kept loaded, in bytes of their size; the
 	// variant in use is kept in any case. Default 64 MiB, which holds all of signature-base.
-	// Others are loaded again when they are needed, in some 10 ms.
+	// Others are loaded again when they are needed, in some 30 ms.
 	Memory int64
 	// MatchesPerRule bounds the evidence kept for one rule in one object, in occurrences of its
 	// strings. Default 100.
@@ -28,17 +29,10 @@ type ScannerOptions struct {
 }
 
 func (o ScannerOptions) withDefaults() ScannerOptions {
-	set := func(v *int, def int) {
-		if *v == 0 {
-			*v = def
-		}
-	}
-	if o.Memory == 0 {
-		o.Memory = 64 << 20
-	}
-	set(&o.MatchesPerRule, 100)
-	set(&o.MatchesPerObject, 1000)
-	set(&o.BytesPerMatch, 128)
+	o.Memory = cmp.Or(o.Memory, 64<<20)
+	o.MatchesPerRule = cmp.Or(o.MatchesPerRule, 100)
+	o.MatchesPerObject = cmp.Or(o.MatchesPerObject, 1000)
+	o.BytesPerMatch = cmp.Or(o.BytesPerMatch, 128)
 	return o
 }
 
@@ -162,12 +156,8 @@ type Chunks struct {
 // If reading fails, the error is returned and the result is that for zeros in place of the missing
 // bytes.
 func (s *Scanner) ScanChunks(r io.ReaderAt, size int64, c Chunks, ext *Externals) (Result, error) {
-	if c.Size == 0 {
-		c.Size = 16 << 20
-	}
-	if c.Overlap == 0 {
-		c.Overlap = 64 << 10
-	}
+	c.Size = cmp.Or(c.Size, 16<<20)
+	c.Overlap = cmp.Or(c.Overlap, 64<<10)
 	head := make([]byte, min(size, int64(headSize)))
 	if n, err := r.ReadAt(head, 0); n < len(head) {
 		if err == io.EOF {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/gob"
@@ -29,17 +30,10 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	set := func(v *int64, def int64) {
-		if *v == 0 {
-			*v = def
-		}
-	}
-	files, depth := int64(l.Files), int64(l.Depth)
-	set(&l.FileSize, 16<<20)
-	set(&l.Bytes, 512<<20)
-	set(&files, 100_000)
-	set(&depth, 32)
-	l.Files, l.Depth = int(files), int(depth)
+	l.FileSize = cmp.Or(l.FileSize, 16<<20)
+	l.Files = cmp.Or(l.Files, 100_000)
+	l.Bytes = cmp.Or(l.Bytes, 512<<20)
+	l.Depth = cmp.Or(l.Depth, 32)
 	return l
 }
 

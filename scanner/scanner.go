@@ -28,8 +28,8 @@ import (
 	"tyto/scanner/walk"
 )
 
-// Options say what a scan looks at, what for, and how hard. The zero value of a limit means the
-// default; see DefaultOptions.
+// Options say what a scan looks at, what for, and how hard. Examine and Thresholds have no default of
+// their own: begin with [DefaultLimits] and [finding.DefaultThresholds].
 type Options struct {
 	// Walk selects the files.
 	Walk walk.Options
@@ -46,13 +46,14 @@ type Options struct {
 	ObjectTime time.Duration
 	// Examine are the limits that workers keep.
 	Examine examine.Limits
-	// WorkerMemory is what one worker process may use, in bytes.
+	// WorkerMemory is what one worker process may use, in bytes; 0 is the default of package worker.
 	WorkerMemory int64
 
 	// Workers is the number of worker processes; 0 means one less than there are cores,
 	// at least one.
 	Workers int
-	// WorkerCommand starts a worker: the program and its arguments.
+	// WorkerCommand starts a worker: the program and its arguments. Empty means this very program with
+	// the argument "worker".
 	WorkerCommand []string
 	// InProcess examines in this very process, unconfined: for debugging.
 	InProcess bool
@@ -62,6 +63,7 @@ type Options struct {
 	// of one core, 1.5 one and a half cores; 0 is unlimited.
 	CPULimit float64
 
+	// Thresholds are the lowest scores of each level.
 	Thresholds finding.Thresholds
 
 	// Begun is when the work for this scan began, which is the scan's start in the summary. CPULimit
@@ -73,7 +75,8 @@ type Options struct {
 	Examined func(*finding.Object)
 	// Progress, if set, is called a few times per second from one goroutine.
 	Progress func(Progress)
-	Log      *slog.Logger
+	// Log receives what is worth knowing about the scan itself; nil discards it.
+	Log *slog.Logger
 }
 
 // Progress is a snapshot of a running scan.
@@ -108,12 +111,6 @@ func DefaultLimits() examine.Limits {
 		Matches:    1000,
 		MatchBytes: 128,
 		Archives:   true,
-		Archive: archive.Limits{
-			Depth:       8,
-			Entries:     10_000,
-			Ratio:       200,
-			Bytes:       1 << 30,
-			MemberBytes: 64 << 20,
-		},
+		Archive:    archive.DefaultLimits(),
 	}
 }

@@ -17,7 +17,7 @@ type Limits struct {
 	// Bytes is the number of bytes unpacked in total, those of intermediate archives and those
 	// decoded only to get past a member included. Default 1 GiB.
 	Bytes int64
-	// MemberBytes is how much of one member is given. Default 100 MiB.
+	// MemberBytes is how much of one member is given. Default 64 MiB.
 	MemberBytes int64
 	// Ratio is how many times the size of the outer object may be unpacked. It is not looked
 	// at before 16 MiB came out, because little files compress well. Default 200.
@@ -46,12 +46,15 @@ func (l Limits) withDefaults() Limits {
 	l.Depth = orDefault(l.Depth, 8, 1<<30)
 	l.Entries = orDefault(l.Entries, 10_000, 1<<30)
 	l.Bytes = orDefault(l.Bytes, 1<<30, unlimited)
-	l.MemberBytes = orDefault(l.MemberBytes, 100<<20, unlimited)
+	l.MemberBytes = orDefault(l.MemberBytes, 64<<20, unlimited)
 	l.Ratio = orDefault(l.Ratio, 200, 1<<20)
 	l.NameLength = orDefault(l.NameLength, 4096, 1<<30)
 	l.Memory = orDefault(l.Memory, 64<<20, 1<<40)
 	return l
 }
+
+// DefaultLimits returns the limits that suit most scans.
+func DefaultLimits() Limits { return Limits{}.withDefaults() }
 
 func orDefault[T int | int64](v, standard, highest T) T {
 	switch {

@@ -33,6 +33,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,11 +124,11 @@ func (c Config) withDefaults() (Config, error) {
 		}
 		c.Command = []string{self, "worker"}
 	}
-	c.SetupDeadline = defaultTo(c.SetupDeadline, DefaultSetupDeadline)
-	c.Memory = defaultTo(c.Memory, DefaultMemory)
-	c.Window = defaultTo(c.Window, DefaultWindow)
-	c.WindowBytes = defaultTo(c.WindowBytes, DefaultWindowBytes)
-	c.ResponseBytes = defaultTo(c.ResponseBytes, DefaultResponseBytes)
+	c.SetupDeadline = cmp.Or(c.SetupDeadline, DefaultSetupDeadline)
+	c.Memory = cmp.Or(c.Memory, DefaultMemory)
+	c.Window = cmp.Or(c.Window, DefaultWindow)
+	c.WindowBytes = cmp.Or(c.WindowBytes, DefaultWindowBytes)
+	c.ResponseBytes = cmp.Or(c.ResponseBytes, DefaultResponseBytes)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -142,14 +143,6 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("%d set-up files: the limit is %d", len(c.SetupFiles), MaxSetupFiles)
 	}
 	return c, nil
-}
-
-func defaultTo[T comparable](value, fallback T) T {
-	var zero T
-	if value == zero {
-		return fallback
-	}
-	return value
 }
 
 // Job is one request and what becomes of it. Its fields must not change after Submit.
