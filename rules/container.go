@@ -3,6 +3,8 @@ package rules
 import (
 	"bufio"
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"encoding/binary"
 	"encoding/gob"
 	"errors"
@@ -29,9 +31,13 @@ import (
 // as gob; the others are variants as libyara saves them. The checksums find damage, not malice:
 // what libyara loads is trusted like a program, so who may write the file is checked where it is
 // opened.
+//
+// Sections are scrambled (AES-256 in counter mode under the key of the header, which makes no secret of
+// it): the file holds all that the rules look for, and a scan of the folder that it lies in, with these
+// rules, with other ones or by another scanner, must not find it.
 const (
 	magic       = "TYTORULE"
-	format      = 2
+	format      = 3
 	headerSize  = 48
 	sectionSize = 24
 	maxSections = 256
@@ -116,8 +122,9 @@ func (c *containerWriter) add(number int, write func(io.Writer) error) error {
 	defer c.mu.Unlock()
 	sum := crc32.New(castagnoli)
 	out := io.NewOffsetWriter(c.w, c.end)
+	scrambled := cipher.StreamWriter{S: scrambler(c.key, number), W: io.MultiWriter(out, sum)}
 	// libyara writes its 400,000 pointers one by one.
-	buffered := bufio.NewWriterSize(io.MultiWriter(out, sum), 256<<10)
+	buffered := bufio.NewWriterSize(scrambled, 256<<10)
 	if err := errors.Join(write(buffered), buffered.Flush()); err != nil {
 		return fmt.Errorf("write compiled rules: %w", err)
 	}
@@ -211,7 +218,19 @@ func (c *container) read(i int, buffer []byte) error {
 	if crc32.Checksum(buffer, castagnoli) != s.crc {
 		return damaged("checksum of section %d", i)
 	}
+	scrambler(c.key, i).XORKeyStream(buffer, buffer)
 	return nil
+}
+
+// scrambler returns the stream that a section is scrambled with, both ways.
+func scrambler(key [32]byte, number int) cipher.Stream {
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic(err) // 32 bytes are a key
+	}
+	var iv [aes.BlockSize]byte
+	binary.LittleEndian.PutUint64(iv[8:], uint64(number)<<32) // the low half counts blocks
+	return cipher.NewCTR(block, iv[:])
 }
 
 func (c *container) decode(i int, into any) error {
