@@ -229,7 +229,7 @@ func scrambler(key [32]byte, number int) cipher.Stream {
 		panic(err) // 32 bytes are a key
 	}
 	var iv [aes.BlockSize]byte
-	binary.LittleEndian.PutUint64(iv[8:], uint64(number)<<32) // the low half counts blocks
+	binary.LittleEndian.PutUint64(iv[:], uint64(number)) // the other half counts blocks
 	return cipher.NewCTR(block, iv[:])
 }
 
