@@ -210,8 +210,18 @@ func TestPausedScanStandsStillAndGoesOn(t *testing.T) {
 		<-first
 		s.Gate().Pause("the user is back")
 		if runtime.GOOS == "linux" {
+			// The signals have been sent when Pause returns; a process that is running on another
+			// processor stops when that one takes notice.
 			for _, pid := range children(t) {
-				if state := processState(t, pid); state != "T" {
+				state := processState(t, pid)
+				for range 100 {
+					if state == "T" {
+						break
+					}
+					time.Sleep(10 * time.Millisecond)
+					state = processState(t, pid)
+				}
+				if state != "T" {
 					t.Errorf("worker %d is in state %q while paused, want T (stopped)", pid, state)
 				}
 			}
