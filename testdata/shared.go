@@ -1,6 +1,6 @@
 // Package testdata finds the data that tests work on.
 //
-// Small fixtures lie in this folder and in the testdata folders of the packages. The large, real
+// Small fixtures lie in the testdata folders of the packages. The large, real
 // collections (public rules, indicators, disk images) lie outside the repository, in ../shared/data
 // beside it; SOURCES.md there names their origins and licences.
 package testdata

@@ -11,7 +11,7 @@
 // Content is read once, in order, into memory of our own (never mapped, so that a file which
 // shrinks meanwhile cannot raise SIGBUS); hashes are taken from each block while it is hot, and the
 // rules, the strings and the unpacker see the very same bytes. Content larger than
-// [Config.Whole] is not held: it passes through in overlapping chunks.
+// [Limits.Whole] is not held: it passes through in overlapping chunks.
 package examine
 
 import (
