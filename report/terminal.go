@@ -102,9 +102,12 @@ func (t *Terminal) Note(text string) error {
 	return t.print(func(b *styled) { b.line(Safe(text)) })
 }
 
+// ShowsProgress reports whether there is a progress line that other output must not run into.
+func (t *Terminal) ShowsProgress() bool { return t.opts.Progress && !t.opts.Quiet }
+
 // Progress redraws the progress line.
 func (t *Terminal) Progress(p Progress) error {
-	if !t.opts.Progress || t.opts.Quiet {
+	if !t.ShowsProgress() {
 		return nil
 	}
 	t.mu.Lock()

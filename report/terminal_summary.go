@@ -23,7 +23,7 @@ func (b *styled) summary(s *finding.Summary, opts *TerminalOptions) {
 	b.field("Time", timing(s))
 	b.field("Rules", setText(s.Rules, "rule"))
 	b.field("Indicators", setText(s.Indicators, "indicator"))
-	b.field("Workers", Safe(strings.Join(s.Confinement, ", ")))
+	b.field("Workers", wrapped(s.Confinement))
 	b.field("Version", Safe(s.Version))
 	b.field("Findings", b.levels(s))
 	b.field("Reports", Safe(strings.Join(opts.Reports, "  ")))
@@ -36,6 +36,31 @@ func (b *styled) field(name, value string) {
 	if value != "" {
 		b.linef("%-11s %s", name, value)
 	}
+}
+
+// wrapped lists things on as many lines as they need, aligned behind a field's name.
+func wrapped(list []string) string {
+	const columns, indent = 84, "            "
+	var b strings.Builder
+	used := 0
+	for i, thing := range list {
+		thing = Safe(thing)
+		if i < len(list)-1 {
+			thing += ","
+		}
+		switch n := len([]rune(thing)); {
+		case i == 0:
+			used = n
+		case used+1+n > columns:
+			b.WriteString("\n" + indent)
+			used = n
+		default:
+			b.WriteByte(' ')
+			used += 1 + n
+		}
+		b.WriteString(thing)
+	}
+	return b.String()
 }
 
 func (b *styled) problems(problems []finding.Problem, verbose bool) {

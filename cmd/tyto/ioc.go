@@ -33,7 +33,7 @@ indicator whether it is evaluated now, and if not why. Ends with 2 if a file can
 	}
 	check.Flags().BoolVarP(&quiet, "quiet", "q", false, "leave out warnings and terms: only errors and counts")
 	check.Flags().BoolVar(&all, "all", false, "list the rows of file-name lists as well")
-	cmd.AddCommand(check)
+	groupOf(cmd, check)
 	return cmd
 }
 
@@ -64,10 +64,11 @@ func checkIOC(cmd *cobra.Command, paths []string, quiet, all bool) error {
 	}
 	errors := printProblems(out, result.Problems, quiet)
 	counts := result.Set.Counts()
-	fmt.Fprintf(out, "%d indicators of which %d can match now, %d hashes, %d hashes of harmless files, %d network addresses, %d keywords.\n",
-		counts.Indicators, counts.Evaluated, counts.Hashes, counts.Trusted, counts.Networks, counts.Keywords)
+	fmt.Fprintf(out, "%s, of which %s can match now, %s, %s, %s, %s.\n",
+		count(counts.Indicators, "indicator"), report.Count(int64(counts.Evaluated)), count(counts.Hashes, "hash"),
+		count(counts.Trusted, "trusted hash"), count(counts.Networks, "network address"), count(counts.Keywords, "keyword"))
 	for _, s := range slices.Sorted(maps.Keys(statuses)) {
-		fmt.Fprintf(out, "%6d terms: %s\n", statuses[s], s)
+		fmt.Fprintf(out, "%12s: %s\n", count(statuses[s], "term"), s)
 	}
 	fmt.Fprintf(out, "Version %s\n", result.Version)
 	if errors > 0 {
@@ -82,11 +83,11 @@ func printFile(out io.Writer, f iocload.File) {
 		n    int
 		what string
 	}{
-		{f.Indicators, "indicators"}, {f.Hashes, "hashes"}, {f.Trusted, "hashes of harmless files"},
-		{f.Networks, "network addresses"}, {f.Keywords, "keywords"},
+		{f.Indicators, "indicator"}, {f.Hashes, "hash"}, {f.Trusted, "trusted hash"},
+		{f.Networks, "network address"}, {f.Keywords, "keyword"},
 	} {
 		if c.n > 0 {
-			fmt.Fprintf(out, ", %d %s", c.n, c.what)
+			fmt.Fprintf(out, ", %s", count(c.n, c.what))
 		}
 	}
 	fmt.Fprintln(out)

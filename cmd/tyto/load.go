@@ -32,7 +32,8 @@ type loaded struct {
 	problems   []finding.Problem
 
 	ruleSummary, indicatorSummary finding.SetSummary
-	files                         []string // that were read
+	files                         []string        // that were read
+	shipped                       map[string]bool // names that stand for content of Tyto's own, and for no file
 }
 
 // load loads the rules and indicators that the flags name. Files that cannot be used are problems;
@@ -47,6 +48,12 @@ func load(ctx context.Context, flags *scanFlags, log *slog.Logger) (*loaded, err
 		return nil, err
 	}
 	var extraLists []iocload.Extra
+	if slices.ContainsFunc(rulePaths, isBuiltin) {
+		var err error
+		if l.shipped, err = builtinNames(); err != nil {
+			return nil, err
+		}
+	}
 	if len(rulePaths) > 0 {
 		begun := time.Now()
 		set, lists, err := loadRules(ctx, rulePaths, flags.ruleCache())
@@ -132,6 +139,19 @@ func builtinFiles() (ruleFiles []rules.SourceFile, lists []iocload.Extra, err er
 	return ruleFiles, lists, err
 }
 
+// builtinNames returns the names under which findings tell of what Tyto ships.
+func builtinNames() (map[string]bool, error) {
+	ruleFiles, lists, err := builtinFiles()
+	names := map[string]bool{}
+	for _, f := range ruleFiles {
+		names[f.Path] = true
+	}
+	for _, l := range lists {
+		names[l.Name] = true
+	}
+	return names, err
+}
+
 // compileInChild compiles in a process of its own: libyara's compiler takes much memory and does not
 // give it back, and what it may do wrong with a rule file from afar costs the scan nothing.
 func compileInChild(ctx context.Context) func(*rules.Sources, *os.File) error {
@@ -181,7 +201,10 @@ func (l *loaded) own() []walk.FileID {
 	}
 	var ids []walk.FileID
 	for _, path := range paths {
-		// What has no identity is built in, or gone; it cannot be met on the walk either.
+		if l.shipped[path] {
+			continue // a file of that name would be somebody else's, who wants it to be left out
+		}
+		// What has no identity is gone; it cannot be met on the walk either.
 		if id, err := walk.Identify(path); err == nil {
 			ids = append(ids, id)
 		}
@@ -189,9 +212,9 @@ func (l *loaded) own() []walk.FileID {
 	return ids
 }
 
-// Close gives the compiled rules back.
+// Close gives the compiled rules back. There may be none.
 func (l *loaded) Close() error {
-	if l.rules == nil {
+	if l == nil || l.rules == nil {
 		return nil
 	}
 	return l.rules.Close()

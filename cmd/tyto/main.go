@@ -40,11 +40,12 @@ compromise, says what it found, and what it did not look at.
 It needs no network and installs nothing.`,
 		Example: `  tyto scan                                    scan this computer with the built-in rules
   tyto scan --rules rules/ --ioc iocs/ /home   scan /home with rules and indicators of yours
-  tyto report scan.jsonl --html scan.html      make a page of a report`,
+  tyto report scan.jsonl --report scan.html    make a page of a report`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       buildVersion(),
 	}
+	groupOf(root)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -60,7 +61,31 @@ It needs no network and installs nothing.`,
 		newWorker(),
 		newCompile(),
 	)
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			groupOf(cmd)
+		}
+	}
 	return root
+}
+
+// groupOf makes cmd a command that only holds others: alone it shows its help, and a word that is none of
+// its commands is a usage error.
+func groupOf(cmd *cobra.Command, commands ...*cobra.Command) {
+	cmd.AddCommand(commands...)
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		hint := fmt.Sprintf("see %q", cmd.CommandPath()+" --help")
+		if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+			hint = fmt.Sprintf("did you mean %q?", cmd.CommandPath()+" "+similar[0])
+		}
+		return usagef(hint, "unknown command %q", args[0])
+	}
+	cmd.SuggestionsMinimumDistance = 2
 }
 
 // buildVersion returns the stamped version, or the commit that the Go tool recorded.

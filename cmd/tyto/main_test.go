@@ -5,8 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -30,23 +34,35 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
 			env.Setenv("LOCALAPPDATA", filepath.Join(env.WorkDir, ".cache"))
+			env.Values[backgroundKey{}] = new(*exec.Cmd)
 			env.Setenv("ROOT", filepath.Dir(filepath.Dir(mustGetwd(t))))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exits,
-			"joined": joined,
-			"zipped": zipped,
+			"await":     await,
+			"ended":     endedWith,
+			"exits":     exits,
+			"file":      file,
+			"harmless":  harmless,
+			"interrupt": interrupt,
+			"joined":    joined,
+			"zipped":    zipped,
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "root" {
+			switch cond {
+			case "root":
 				return os.Geteuid() == 0, nil
+			case "mountable":
+				return exec.Command("unshare", "--mount", "mount", "-t", "tmpfs", "none", os.TempDir()).Run() == nil, nil
 			}
 			_, err := exec.LookPath(cond)
 			return err == nil, nil
 		},
 	})
 }
+
+// backgroundKey is where a script keeps the background command that it interrupted.
+type backgroundKey struct{}
 
 func mustGetwd(t *testing.T) string {
 	dir, err := os.Getwd()
@@ -69,6 +85,80 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if code != args[0] {
 		ts.Fatalf("%s ended with %s, want %s", strings.Join(args[1:], " "), code, args[0])
+	}
+}
+
+// await waits until a file holds a text, as long as the test may take: "await scan.jsonl TEXT".
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await FILE TEXT")
+	}
+	for range 6000 {
+		if content, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && strings.Contains(string(content), args[1]) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("%s does not hold %q", args[0], args[1])
+}
+
+// interrupt does to the script's background command what Ctrl-C does; its exit code can be checked with
+// "ended" after "wait".
+func interrupt(ts *testscript.TestScript, neg bool, args []string) {
+	if commands := ts.BackgroundCmds(); neg || len(args) != 0 || len(commands) != 1 {
+		ts.Fatalf("usage: interrupt, with one command in the background")
+	}
+	cmd := ts.BackgroundCmds()[0]
+	*ts.Value(backgroundKey{}).(**exec.Cmd) = cmd
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+}
+
+// endedWith checks the exit code of the command that was interrupted: "ended 3".
+func endedWith(ts *testscript.TestScript, neg bool, args []string) {
+	cmd := *ts.Value(backgroundKey{}).(**exec.Cmd)
+	if neg || len(args) != 1 || cmd == nil || cmd.ProcessState == nil {
+		ts.Fatalf("usage: ended CODE, after interrupt and wait")
+	}
+	if code := strconv.Itoa(cmd.ProcessState.ExitCode()); code != args[0] {
+		ts.Fatalf("the command ended with %s, want %s", code, args[0])
+	}
+}
+
+// file writes a file whose name, and content if there is any, are written as in Go strings:
+// "file 'evil\nname' 'text\x00'". With a size, zeros follow: `file zeros 'MZ' 3MiB`.
+func file(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: file NAME CONTENT [SIZE]")
+	}
+	var unquoted [2]string
+	for i, arg := range args[:2] {
+		text, err := strconv.Unquote(`"` + arg + `"`)
+		ts.Check(err)
+		unquoted[i] = text
+	}
+	path := ts.MkAbs(unquoted[0])
+	ts.Check(os.WriteFile(path, []byte(unquoted[1]), 0o600))
+	if len(args) == 3 {
+		var size byteSize
+		ts.Check(size.Set(args[2]))
+		ts.Check(os.Truncate(path, int64(size)))
+	}
+}
+
+// harmless checks that an output does nothing to a terminal: it is UTF-8, and has no control characters
+// but line ends, and nothing that reorders text. "harmless stdout"
+func harmless(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: harmless stdout|stderr|FILE")
+	}
+	text := ts.ReadFile(args[0])
+	if !utf8.ValidString(text) {
+		ts.Fatalf("%s is not UTF-8", args[0])
+	}
+	for _, r := range text {
+		if r != '\n' && unicode.In(r, unicode.Cc, unicode.Cf) {
+			ts.Fatalf("%s holds %U", args[0], r)
+		}
 	}
 }
 

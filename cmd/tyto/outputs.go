@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,9 +38,12 @@ type reportFile struct {
 
 // createReports opens the report files. Nothing is created if one of the names is unusable.
 func createReports(paths []string) ([]*reportFile, error) {
-	for _, path := range paths {
+	for i, path := range paths {
 		if reportFormats[strings.ToLower(filepath.Ext(path))] == nil {
 			return nil, usagef("end it in .jsonl, .csv or .html", "report %q: unknown format", path)
+		}
+		if slices.Contains(paths[:i], path) {
+			return nil, usagef("give each report a name of its own", "report %q is named twice", path)
 		}
 	}
 	var files []*reportFile
@@ -84,6 +89,8 @@ type outputs struct {
 	terminal *report.Terminal // nil with --json
 	files    []*reportFile
 	begun    time.Time
+	// unread ends the scan, if there is nobody left to tell what it finds.
+	unread context.CancelCauseFunc
 }
 
 func openOutputs(cmd *cobra.Command, flags *scanFlags) (*outputs, error) {
@@ -139,10 +146,17 @@ func (o *outputs) own() []walk.FileID {
 }
 
 // Finding implements the scanner's sink. An output that fails tells at the end.
-func (o *outputs) Finding(f *finding.Finding) { _ = o.sink.Finding(f) }
+func (o *outputs) Finding(f *finding.Finding) { o.told(o.sink.Finding(f)) }
 
 // Skip implements the scanner's sink.
-func (o *outputs) Skip(s finding.Skip) { _ = o.sink.Skip(s) }
+func (o *outputs) Skip(s finding.Skip) { o.told(o.sink.Skip(s)) }
+
+// told ends the scan if standard output has failed and is all there is.
+func (o *outputs) told(err error) {
+	if err != nil && len(o.files) == 0 {
+		o.unread(fmt.Errorf("nobody reads the results: %w", err))
+	}
+}
 
 func (o *outputs) progress(p scanner.Progress) {
 	_ = o.terminal.Progress(report.Progress{

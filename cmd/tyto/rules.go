@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +32,7 @@ Tyto ships.`,
 		},
 	}
 	check.Flags().BoolVarP(&quiet, "quiet", "q", false, "leave out warnings")
-	cmd.AddCommand(check)
+	groupOf(cmd, check)
 	return cmd
 }
 
@@ -44,6 +45,9 @@ func checkRules(cmd *cobra.Command, paths []string, quiet bool) error {
 		return err
 	}
 	defer set.Close()
+	if set.Files == 0 && len(set.Problems) == 0 {
+		return usagef("rule files end in .yar or .yara", "there is no rule file in %s", quoted(paths))
+	}
 	out := cmd.OutOrStdout()
 	errors := printProblems(out, set.Problems, quiet)
 	printProblems(out, set.Warnings, quiet)
@@ -56,13 +60,26 @@ func checkRules(cmd *cobra.Command, paths []string, quiet bool) error {
 			}
 		}
 	}
-	fmt.Fprintf(out, "%d rules from %d files can be used; %d have a score of their own.\n", len(set.Rules), set.Files, scored)
+	fmt.Fprintf(out, "%s from %s can be used, %s with a score of their own.\n",
+		count(len(set.Rules), "rule"), count(set.Files, "file"), report.Count(int64(scored)))
 	fmt.Fprintf(out, "Version %s\n", set.Version)
 	if errors > 0 {
-		fmt.Fprintf(out, "%d files or parts of them cannot be used.\n", errors)
+		fmt.Fprintf(out, "%s found.\n", count(errors, "error"))
 		return end(report.Unusable)
 	}
 	return nil
+}
+
+// count returns "1 rule" or "1,234 rules".
+func count(n int, thing string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(thing, "s"), strings.HasSuffix(thing, "sh"):
+		thing += "es"
+	default:
+		thing += "s"
+	}
+	return report.Count(int64(n)) + " " + thing
 }
 
 // printProblems lists problems and returns how many are errors.

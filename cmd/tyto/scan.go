@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -40,7 +44,7 @@ could not be examined is listed by reason, and the exit code says so:
 			return scan(cmd, flags, args)
 		},
 	}
-	flags.register(cmd.Flags())
+	flags.register(cmd)
 	return cmd
 }
 
@@ -48,8 +52,8 @@ could not be examined is listed by reason, and the exit code says so:
 func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 	begun := time.Now()
 	threshold, err := finding.ParseLevel(flags.threshold)
-	if err != nil {
-		return usageError{err: err, hint: "use --threshold notice, warning or alert"}
+	if err != nil || threshold == finding.None {
+		return usagef("use notice, warning or alert", "--threshold %q is no level", flags.threshold)
 	}
 	if len(paths) == 0 {
 		if paths, err = wholeComputer(); err != nil {
@@ -61,12 +65,13 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 		return err
 	}
 	opts.Begun = begun
-	opts.Log = logger(cmd.ErrOrStderr(), flags.verbose)
+	messages := &messages{stderr: cmd.ErrOrStderr()}
+	opts.Log = logger(messages, flags.verbose)
 	if err := readable(paths); err != nil {
 		return err
 	}
 
-	ctx, stop := interruptible(cmd.Context(), cmd.ErrOrStderr())
+	ctx, stop := interruptible(cmd.Context(), messages)
 	defer stop()
 	if flags.maxTime > 0 {
 		var cancel context.CancelFunc
@@ -75,6 +80,10 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 	}
 
 	loaded, err := load(ctx, flags, opts.Log)
+	if ctx.Err() != nil {
+		fmt.Fprintf(messages, "tyto: nothing was scanned: %v while rules and indicators were loaded\n", context.Cause(ctx))
+		return errors.Join(end(report.Incomplete), loaded.Close())
+	}
 	if err != nil {
 		return err
 	}
@@ -85,12 +94,17 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
+	ctx, out.unread = context.WithCancelCause(ctx)
+	defer out.unread(nil)
 	if out.terminal != nil {
 		opts.Progress = out.progress
+		messages.above(out.terminal)
+		defer messages.above(nil)
 	}
 	opts.Walk.Own = append(loaded.own(), out.own()...)
 	if err := out.start(loaded, paths, begun); err != nil {
-		return errors.Join(err, out.Close())
+		_ = out.Close() // says the same
+		return usageError{err: err, hint: "nothing was scanned; choose another place for the report"}
 	}
 	summary, err := scanner.New(opts, out).Run(ctx)
 	if err != nil {
@@ -109,30 +123,52 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 // readable refuses paths that do not exist: a typing error must not look like a clean scan.
 func readable(paths []string) error {
 	for _, path := range paths {
-		if _, err := os.Lstat(path); err != nil {
-			return usageError{err: fmt.Errorf("scan: %w", err), hint: "check the path; nothing was scanned"}
+		_, err := os.Lstat(path)
+		if cause := (*fs.PathError)(nil); errors.As(err, &cause) {
+			err = cause.Err // without the name of the system call, which says nothing to the user
+		}
+		if err != nil {
+			return usageError{err: fmt.Errorf("%q: %w", path, err), hint: "check the path; nothing was done"}
 		}
 	}
 	return nil
 }
 
+// quoted lists paths for an error message.
+func quoted(paths []string) string {
+	var list []string
+	for _, path := range paths {
+		list = append(list, strconv.Quote(path))
+	}
+	return strings.Join(list, ", ")
+}
+
 // errInterrupted is the cause that ends a scan by Ctrl-C or a termination signal.
 var errInterrupted = errors.New("interrupted by the user")
 
-// interruptible returns a context that ends at the first interrupt or termination signal, so that the
-// scan can still write its report. The second one ends the process at once.
+// interruptible returns a context that ends at the first interrupt, hang-up or termination signal, so that
+// the scan can still write its report. The second one ends the process at once. A signal that whoever
+// started Tyto has it ignore, as nohup does, stays ignored.
+//
+// Meanwhile a pipe that nobody reads any more is an error to whoever writes to it, and does not end the
+// process: there may be reports to write as well.
 func interruptible(ctx context.Context, stderr io.Writer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signals, pipes := make(chan os.Signal, 2), make(chan os.Signal, 1)
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
+	signal.Notify(pipes, syscall.SIGPIPE)
 	go func() {
 		select {
 		case _, interrupted := <-signals:
 			if !interrupted {
 				return
 			}
-			fmt.Fprintln(stderr, "\ntyto: finishing the report; press Ctrl-C again to end at once")
-			cancel(errInterrupted)
+			cancel(errInterrupted) // first, as nobody may be there to take the message
+			fmt.Fprintln(stderr, "tyto: finishing the report; press Ctrl-C again to end at once")
 		case <-ctx.Done():
 		}
 		if _, again := <-signals; again {
@@ -141,13 +177,35 @@ func interruptible(ctx context.Context, stderr io.Writer) (context.Context, cont
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
+		signal.Stop(pipes)
 		close(signals)
 		cancel(nil)
 	}
 }
 
+// messages is where Tyto says what belongs to no result: the log, and what it does about Ctrl-C. While
+// there is a progress line they stand above it, else they go to standard error.
+type messages struct {
+	stderr   io.Writer
+	terminal atomic.Pointer[report.Terminal]
+}
+
+// above lets messages stand above the progress line of t; nil ends that.
+func (m *messages) above(t *report.Terminal) { m.terminal.Store(t) }
+
+// Write takes one whole message.
+func (m *messages) Write(p []byte) (int, error) {
+	t := m.terminal.Load()
+	if t == nil || !t.ShowsProgress() {
+		return m.stderr.Write(p)
+	}
+	return len(p), t.Note(strings.TrimSuffix(string(p), "\n"))
+}
+
+// logger returns the log. Without --verbose only errors of Tyto itself are told: what a scan lost, and
+// why, stands in its summary.
 func logger(w io.Writer, verbose bool) *slog.Logger {
-	level := slog.LevelWarn
+	level := slog.LevelError
 	if verbose {
 		level = slog.LevelDebug
 	}

@@ -53,4 +53,4 @@ func (b *byteSize) String() string {
 }
 
 // Type names the value in the help text.
-func (b *byteSize) Type() string { return "size" }
+func (b *byteSize) Type() string { return "SIZE" }

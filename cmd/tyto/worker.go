@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tyto/report"
 	"tyto/rules"
 	"tyto/scanner/examine"
 	"tyto/scanner/worker"
@@ -18,11 +19,16 @@ const compileCommand = "compile"
 func newWorker() *cobra.Command {
 	var probe bool
 	cmd := &cobra.Command{
-		Use:    "worker",
-		Short:  "Examine content (started by Tyto itself)",
-		Long:   "Tyto starts this command itself. For people there is --probe: it tries from inside a worker what\na worker must not be able to do, and says what happened.",
-		Hidden: true,
-		Args:   argsError(cobra.NoArgs),
+		Use:   "worker",
+		Short: "Examine content (started by Tyto itself)",
+		Long: `Tyto starts this command itself, to examine content in a process that can do nothing else.
+
+For people there is --probe. It starts such a process and has it try what it must not be able to do:
+open files, connect, run programs, reach other processes. It shows what this computer answered and
+ends with 0 if everything was refused, else with 1. Nothing is changed or sent.`,
+		Example: "  tyto worker --probe",
+		Hidden:  true,
+		Args:    argsError(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if probe {
 				return runProbe(cmd)
@@ -30,7 +36,7 @@ func newWorker() *cobra.Command {
 			return worker.Serve(examine.New())
 		},
 	}
-	cmd.Flags().BoolVar(&probe, "probe", false, "show what a worker can and cannot do on this computer")
+	cmd.Flags().BoolVar(&probe, "probe", false, "show what a worker process can and cannot do on this computer")
 	return cmd
 }
 
@@ -40,10 +46,27 @@ func runProbe(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "What a worker process tried, and what this computer answered:\n\n")
+	open := 0
 	for _, r := range results {
-		fmt.Fprintln(cmd.OutOrStdout(), r)
+		switch {
+		case r.Refused:
+			fmt.Fprintf(out, "  refused      %s\n", r.Action)
+		case r.Detail == "succeeded":
+			open++
+			fmt.Fprintf(out, "  NOT REFUSED  %s\n", r.Action)
+		default:
+			open++
+			fmt.Fprintf(out, "  NOT REFUSED  %s (it failed for another reason: %s)\n", r.Action, report.Safe(r.Detail))
+		}
 	}
-	return nil
+	if open == 0 {
+		fmt.Fprintf(out, "\nAll %d attempts were refused: a hostile file that takes over a worker gets no further.\n", len(results))
+		return nil
+	}
+	fmt.Fprintf(out, "\n%d of %d attempts were not refused: this computer confines workers in part only.\n", open, len(results))
+	return end(report.Found)
 }
 
 // newCompile returns the command that compiles rules: sources on standard input, the compiled form on
