@@ -76,6 +76,8 @@ func Score(subs []int) float64 {
 		rest *= 1 - float64(s)/100*weight
 		weight /= 2
 	}
-	score := 100*(1-rest) - deduct
+	// Rounded, because a rule's score of 10 alone must be 10 and not 9.999999999999998, which is below
+	// a threshold of 10.
+	score := math.Round((100*(1-rest)-deduct)*1e9) / 1e9
 	return math.Max(0, math.Min(100, score))
 }
