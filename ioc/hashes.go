@@ -169,7 +169,7 @@ func (c *hashColumn) find(text string) []hashRow {
 	return c.rows[lo:hi]
 }
 
-// empty reports for each algorithm whether there are no rows.
+// empty reports whether there are no rows for an algorithm.
 func (t *hashTable) empty(column int) bool { return len(t.columns[column].rows) == 0 }
 
 // bestBySource picks from rows with the same hash one for each list: that with the highest score.

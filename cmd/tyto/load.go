@@ -174,13 +174,9 @@ func compileInChild(ctx context.Context) func(*rules.Sources, *os.File) error {
 }
 
 func loadIndicators(ctx context.Context, paths []string, extra []iocload.Extra) (*iocload.Result, error) {
-	available := map[string]bool{}
-	for _, term := range ioc.FileTerms() {
-		available[term] = true
-	}
 	return iocload.Load(ctx, paths, iocload.Options{
 		Extra: extra,
-		Set:   ioc.Options{Now: time.Now(), Available: func(term string) bool { return available[term] }},
+		Set:   ioc.Options{Now: time.Now(), Available: ioc.Only(ioc.FileTerms()...)},
 	})
 }
 
