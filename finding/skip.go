@@ -30,16 +30,16 @@ const (
 	Stopped      Reason = "stopped"       // the scan was cancelled or ran out of time before it
 	Lost         Reason = "lost"          // a line of a report that could not be read again, whatever it told
 
-	Excluded   Reason = "excluded"     // named by --exclude
-	PseudoFS   Reason = "pseudo-fs"    // a file system without files of its own: proc, sysfs, …
-	NetworkFS  Reason = "network-fs"   // a network file system, without --network
-	Symlink    Reason = "symlink"      // never followed; what it points to is scanned where it is
+	Excluded    Reason = "excluded"     // named by --exclude
+	PseudoFS    Reason = "pseudo-fs"    // a file system without files of its own: proc, sysfs, …
+	NetworkFS   Reason = "network-fs"   // a network file system, without --network
+	Symlink     Reason = "symlink"      // never followed; what it points to is scanned where it is
 	SpecialFile Reason = "special"      // a device, pipe or socket
-	HardLink   Reason = "hard-link"    // another name of a file that was examined
-	Duplicate  Reason = "duplicate"    // a directory that was walked by another path: a bind mount, overlapping paths
-	OwnFile    Reason = "own-file"     // Tyto itself, or the rules, indicators and reports of this very scan
-	Reparse    Reason = "reparse"      // a Windows reparse point: junction, mount point, cloud placeholder
-	OtherVolume   Reason = "other-volume" // another file system, under --one-file-system
+	HardLink    Reason = "hard-link"    // another name of a file that was examined
+	Duplicate   Reason = "duplicate"    // a directory that was walked by another path: a bind mount, overlapping paths
+	OwnFile     Reason = "own-file"     // Tyto itself, or the rules, indicators and reports of this very scan
+	Reparse     Reason = "reparse"      // a Windows reparse point: junction, mount point, cloud placeholder
+	OtherVolume Reason = "other-volume" // another file system, under --one-file-system
 )
 
 // expected holds the reasons that follow from what the user asked for, or lose nothing.

@@ -30,12 +30,12 @@ var meanings = map[finding.Reason]string{
 	finding.PseudoFS:     "on a file system without files of its own (proc, sysfs, ...)",
 	finding.NetworkFS:    "on a network file system",
 	finding.Symlink:      "symbolic links; what they point to is scanned where it is",
-	finding.SpecialFile:   "devices, pipes and sockets",
+	finding.SpecialFile:  "devices, pipes and sockets",
 	finding.HardLink:     "further names of files that were examined",
 	finding.Duplicate:    "directories that were walked by another path",
 	finding.OwnFile:      "Tyto's own program, rules, indicators and reports",
 	finding.Reparse:      "Windows reparse points (junctions, mount points, cloud placeholders)",
-	finding.OtherVolume:     "on another file system, which was not asked for",
+	finding.OtherVolume:  "on another file system, which was not asked for",
 }
 
 // Meaning says in a few words what a reason means: "could not be opened or read".
