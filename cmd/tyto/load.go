@@ -84,18 +84,6 @@ func load(ctx context.Context, flags *scanFlags, log *slog.Logger) (*loaded, err
 	return l, nil
 }
 
-// firstProblem tells why nothing could be loaded.
-func firstProblem(problems []finding.Problem) string {
-	if len(problems) == 0 {
-		return "rule files end in .yar or .yara; for indicators see docs/indicators.md"
-	}
-	p := problems[0]
-	if p.Line > 0 {
-		return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Message)
-	}
-	return fmt.Sprintf("%s: %s", p.File, p.Message)
-}
-
 func isBuiltin(path string) bool { return path == builtinName }
 
 // loadRules compiles rules, or takes them from the cache. For the built-in rules it also returns the lists
@@ -158,7 +146,7 @@ func compileInChild(ctx context.Context) func(*rules.Sources, *os.File) error {
 	return func(s *rules.Sources, out *os.File) error {
 		self, err := os.Executable()
 		if err != nil {
-			return err
+			return rules.Compile(s, out) // without /proc no program finds itself
 		}
 		var sources, stderr bytes.Buffer
 		if err := s.Encode(&sources); err != nil {

@@ -59,7 +59,7 @@ func convert(cmd *cobra.Command, inputs, outputs []string) (err error) {
 		return err
 	}
 	for _, p := range merged.Problems {
-		fmt.Fprintf(cmd.ErrOrStderr(), "tyto: %s:%d: %s\n", report.Safe(p.File), p.Line, report.Safe(p.Message))
+		fmt.Fprintf(cmd.ErrOrStderr(), "tyto: %s\n", problemText(p))
 	}
 	for _, host := range merged.Unfinished {
 		fmt.Fprintf(cmd.ErrOrStderr(), "tyto: the scan of %s has no end: what it did not examine is unknown\n", report.Safe(host))

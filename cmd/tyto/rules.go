@@ -2,13 +2,11 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"tyto/finding"
 	"tyto/report"
 )
 
@@ -80,25 +78,4 @@ func count(n int, thing string) string {
 		thing += "s"
 	}
 	return report.Count(int64(n)) + " " + thing
-}
-
-// printProblems lists problems and returns how many are errors.
-func printProblems(out io.Writer, problems []finding.Problem, quiet bool) (errors int) {
-	for _, p := range problems {
-		kind := "error"
-		if p.Warning {
-			kind = "warning"
-			if quiet {
-				continue
-			}
-		} else {
-			errors++
-		}
-		place := report.Safe(p.File)
-		if p.Line > 0 {
-			place += fmt.Sprintf(":%d", p.Line)
-		}
-		fmt.Fprintf(out, "%s: %s: %s\n", place, kind, report.Safe(p.Message))
-	}
-	return errors
 }

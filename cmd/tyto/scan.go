@@ -51,11 +51,8 @@ could not be examined is listed by reason, and the exit code says so:
 // scan runs one scan from the command line.
 func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 	begun := time.Now()
-	threshold, err := finding.ParseLevel(flags.threshold)
-	if err != nil || threshold == finding.None {
-		return usagef("use notice, warning or alert", "--threshold %q is no level", flags.threshold)
-	}
 	if len(paths) == 0 {
+		var err error
 		if paths, err = wholeComputer(); err != nil {
 			return err
 		}
@@ -110,8 +107,7 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 	if err != nil {
 		return errors.Join(err, out.Close())
 	}
-	describe(summary, loaded, paths)
-	summary.Threshold = threshold
+	describe(summary, flags, loaded, paths)
 	if err := out.finish(summary); err != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "tyto: %s\n", report.Safe(err.Error()))
 		// A report that was asked for and is not there is a gap as well.
@@ -213,7 +209,8 @@ func logger(w io.Writer, verbose bool) *slog.Logger {
 }
 
 // describe fills in what only the command knows of a scan.
-func describe(s *finding.Summary, l *loaded, paths []string) {
+func describe(s *finding.Summary, flags *scanFlags, l *loaded, paths []string) {
+	s.Threshold, _ = finding.ParseLevel(flags.threshold) // flags.check has refused what is none
 	s.Host = host().Name
 	s.Version = buildVersion()
 	s.Paths = paths

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -224,6 +225,8 @@ func (f *scanFlags) check() error {
 	}
 	mostWorkers := max(16, 4*runtime.NumCPU())
 	switch {
+	case !slices.Contains([]string{"notice", "warning", "alert"}, f.threshold):
+		return usagef("use notice, warning or alert", "--threshold %q is no level", f.threshold)
 	case f.quiet && f.verbose:
 		return usagef("choose one", "--quiet and --verbose contradict each other")
 	case f.noCache && f.cacheDir != "":
