@@ -63,6 +63,11 @@ func (s *Scan) limitCPU() (stop func()) {
 	if s.opts.CPULimit <= 0 {
 		return func() {}
 	}
+	// Before the first worker has ended, that is what loading the rules took.
+	before, err := childrenCPUTime()
+	if err != nil {
+		s.log.Warn("measure the processor time of loading the rules", "error", err)
+	}
 	limit := &cpuLimit{
 		share:   s.opts.CPULimit,
 		gate:    s.gate,
@@ -76,7 +81,7 @@ func (s *Scan) limitCPU() (stop func()) {
 			if err != nil {
 				s.log.Warn("measure the processor time of the workers", "error", err)
 			}
-			return used + workers
+			return before + used + workers
 		},
 		now:   time.Now,
 		sleep: sleep,
