@@ -233,6 +233,8 @@ func (f *scanFlags) check() error {
 		return usagef("choose one", "--no-cache and --cache-dir contradict each other")
 	case f.maxMatchBytes > mostMatchBytes:
 		return usagef("the rest of a long match is in the file itself", "--max-match-bytes cannot be more than %d", mostMatchBytes)
+	case f.maxMatches > mostMatches:
+		return usagef("the places of more are in the file itself", "--max-matches cannot be more than %d", mostMatches)
 	case f.workers > mostWorkers:
 		return usagef("more workers than cores only cost memory", "--workers cannot be more than %d on this computer", mostWorkers)
 	case f.cpuLimit > 0 && f.cpuLimit < 1:
@@ -253,4 +255,6 @@ func (f *scanFlags) check() error {
 const (
 	leastWorkerMemory = 64 << 20
 	mostMatchBytes    = 512 // that package rules keeps
+	// mostMatches of mostMatchBytes each fit into one answer of a worker; one that does not fit is lost.
+	mostMatches = 10_000
 )
