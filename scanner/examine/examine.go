@@ -11,7 +11,8 @@
 // Content is read once, in order, into memory of our own (never mapped, so that a file which
 // shrinks meanwhile cannot raise SIGBUS); hashes are taken from each block while it is hot, and the
 // rules, the strings and the unpacker see the very same bytes. Content larger than
-// [Limits.Whole] is not held: it passes through in overlapping chunks.
+// [Limits.Whole] is not held: it passes through in overlapping chunks, and is read again for the
+// unpacker, and for a rule that asks for its MD5.
 package examine
 
 import (
