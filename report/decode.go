@@ -25,6 +25,9 @@ func parseLine(b []byte) (Event, error) {
 	case l.Tyto.Format < 1:
 		return Event{}, errors.New("not a line of a Tyto report: tyto.format is missing")
 	}
+	if err := l.checkNames(); err != nil {
+		return Event{}, err
+	}
 	e := Event{Run: l.run()}
 	var err error
 	switch l.Event.Action {
@@ -44,6 +47,28 @@ func parseLine(b []byte) (Event, error) {
 		return Event{}, err
 	}
 	return e, nil
+}
+
+// maxName is how long, in bytes, the texts may be that name a run and its host. They are kept for each run
+// of a report, of which there may be ten thousand.
+const maxName = 1 << 10
+
+// checkNames makes sure that the names of the run and its host are no longer than any that a scan writes.
+func (l *line) checkNames() error {
+	h := &l.Host
+	for field, name := range map[string]string{
+		"observer.version": l.Observer.Version,
+		"host.name": h.Name, "host.id": h.ID, "host.architecture": h.Architecture,
+		"host.os.type": h.OS.Type, "host.os.name": h.OS.Name, "host.os.version": h.OS.Version, "host.os.kernel": h.OS.Kernel,
+	} {
+		if len(name) > maxName {
+			return fmt.Errorf("%s is longer than %d bytes", field, maxName)
+		}
+	}
+	if len(l.Tyto.Run) > 2*maxName { // it may be made of the host's name and a time
+		return fmt.Errorf("tyto.run is longer than %d bytes", 2*maxName)
+	}
+	return nil
 }
 
 // run returns what each line tells of its run, and for start and summary lines more.
