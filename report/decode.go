@@ -51,22 +51,21 @@ func parseLine(b []byte) (Event, error) {
 
 // maxName is how long, in bytes, the texts may be that name a run and its host. They are kept for each run
 // of a report, of which there may be ten thousand.
-const maxName = 1 << 10
+const maxName = 2 << 10
 
-// checkNames makes sure that the names of the run and its host are no longer than any that a scan writes.
-func (l *line) checkNames() error {
+// names returns the texts that name the run and its host.
+func (l *line) names() []*string {
 	h := &l.Host
-	for field, name := range map[string]string{
-		"observer.version": l.Observer.Version,
-		"host.name": h.Name, "host.id": h.ID, "host.architecture": h.Architecture,
-		"host.os.type": h.OS.Type, "host.os.name": h.OS.Name, "host.os.version": h.OS.Version, "host.os.kernel": h.OS.Kernel,
-	} {
-		if len(name) > maxName {
-			return fmt.Errorf("%s is longer than %d bytes", field, maxName)
+	return []*string{&l.Tyto.Run, &l.Observer.Version, &h.Name, &h.ID, &h.Architecture,
+		&h.OS.Type, &h.OS.Name, &h.OS.Version, &h.OS.Kernel}
+}
+
+// checkNames makes sure that the names are no longer than those that are written.
+func (l *line) checkNames() error {
+	for _, name := range l.names() {
+		if len(*name) > maxName {
+			return fmt.Errorf("the name of the run, its host or its version is longer than %d bytes", maxName)
 		}
-	}
-	if len(l.Tyto.Run) > 2*maxName { // it may be made of the host's name and a time
-		return fmt.Errorf("tyto.run is longer than %d bytes", 2*maxName)
 	}
 	return nil
 }

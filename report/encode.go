@@ -27,7 +27,7 @@ func newEncoder(r Run) encoder {
 // line returns what all lines of the run have in common.
 func (e *encoder) line(action string, at time.Time) *line {
 	h := e.run.Host
-	return &line{
+	l := &line{
 		Timestamp: stamp(at),
 		ECS:       ecsMeta{ecsVersion},
 		Event:     eventSet{Kind: "event", Module: "tyto", Dataset: "tyto." + action, Action: action},
@@ -38,6 +38,13 @@ func (e *encoder) line(action string, at time.Time) *line {
 		Observer: observer{Product: "Tyto", Version: text(e.run.Version)},
 		Tyto:     tyto{Format: Format, Run: text(e.run.key())},
 	}
+	var cut cutLine
+	for _, name := range l.names() {
+		if *name = cutText(*name, maxName, &cut.Text); cut.Text {
+			l.Tyto.Cut = &cut
+		}
+	}
+	return l
 }
 
 func (e *encoder) start() *line {

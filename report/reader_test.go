@@ -28,8 +28,8 @@ func TestReaderErrors(t *testing.T) {
 		{"bad mode", `{"tyto":{"format":1,"level":"alert"},"file":{"mode":"999"},"event":{"action":"finding"}}`, `file.mode "999"`},
 		{"bad hex", `{"tyto":{"format":1,"level":"alert","matches":[{"evidence":[{"hex":"0"}]}]},"file":{},"event":{"action":"finding"}}`, "tyto.matches[0]: evidence: hex"},
 		{"bad meta", `{"tyto":{"format":1,"level":"alert","matches":[{"meta":[{"key":"k","value":"x","type":"integer"}]}]},"file":{},"event":{"action":"finding"}}`, `meta "k": "x" is not an integer`},
-		{"long host", `{"tyto":{"format":1},"host":{"name":"` + strings.Repeat("a", 1025) + `"},"event":{"action":"start"}}`, "host.name is longer than 1024 bytes"},
-		{"long run", `{"tyto":{"format":1,"run":"` + strings.Repeat("a", 2049) + `"},"event":{"action":"start"}}`, "tyto.run is longer than 2048 bytes"},
+		{"long host", `{"tyto":{"format":1},"host":{"name":"` + strings.Repeat("a", 2049) + `"},"event":{"action":"start"}}`, "is longer than 2048 bytes"},
+		{"long run", `{"tyto":{"format":1,"run":"` + strings.Repeat("a", 2049) + `"},"event":{"action":"start"}}`, "is longer than 2048 bytes"},
 		{"too long", `{"a":"` + strings.Repeat("a", report.MaxLine) + `"}`, "longer than 1048576 bytes"},
 	}
 	for _, tt := range tests {
