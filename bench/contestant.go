@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"tyto/finding"
+	"tyto/rules"
 )
 
 // A contestant is a command that scans a tree, and a way to read its matches.
@@ -21,28 +22,20 @@ type contestant struct {
 	matches func(stdout, output string) (map[string][]string, error)
 }
 
-// externals are the variables that the rules use. The yara command gives each the same value for
-// all files, so rules that depend on them are left out of the comparison of matches, on
-// both sides (see usesExternals); the work for them is done by both.
-var externals = []string{
-	"filename", "filepath", "extension", "filetype", "owner", "md5", "id", "timezone", "language",
-	"group", "permissions", "unpack_parent", "unpack_source",
-}
-
-// numericExternals are those that hold numbers.
-var numericExternals = []string{"filemode", "osversion"}
-
-// yaraCommand is the yara command over an index file that includes every rule file.
+// yaraCommand is the yara command over an index file that includes every rule file. It gives each
+// external variable the same value for all files, so rules that depend on them are left out of the
+// comparison of matches, on both sides (see usesExternals); the work for them is done by both.
 func yaraCommand(s settings, index string) contestant {
 	return contestant{
 		name: fmt.Sprintf("yara -p %d -r", s.threads),
 		command: func(tree, _ string) []string {
 			argv := []string{s.yara, "-p", strconv.Itoa(s.threads), "-r", "-w", "-N"}
-			for _, e := range externals {
-				argv = append(argv, "-d", e+"=")
+			texts, numbers := rules.ExternalNames()
+			for _, name := range texts {
+				argv = append(argv, "-d", name+"=")
 			}
-			for _, e := range numericExternals {
-				argv = append(argv, "-d", e+"=0")
+			for _, name := range numbers {
+				argv = append(argv, "-d", name+"=0")
 			}
 			return append(argv, index, tree)
 		},
@@ -112,8 +105,8 @@ func readTyto(output string) (map[string][]string, error) {
 }
 
 func sorted(found map[string][]string) map[string][]string {
-	for _, rules := range found {
-		sort.Strings(rules)
+	for _, names := range found {
+		sort.Strings(names)
 	}
 	return found
 }

@@ -5,12 +5,14 @@ import (
 	"path/filepath"
 	"slices"
 
+	"tyto/rules"
 	"tyto/rules/source"
 )
 
 // usesExternals returns the names of the rules below dir that ask for an external variable.
 func usesExternals(dir string) (map[string]bool, error) {
 	found := map[string]bool{}
+	externals := slices.Concat(rules.ExternalNames())
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || (filepath.Ext(path) != ".yar" && filepath.Ext(path) != ".yara") {
 			return err
@@ -25,7 +27,7 @@ func usesExternals(dir string) (map[string]bool, error) {
 		}
 		for _, rule := range file.Rules {
 			if slices.ContainsFunc(rule.References, func(name string) bool {
-				return slices.Contains(externals, name) || slices.Contains(numericExternals, name)
+				return slices.Contains(externals, name)
 			}) {
 				found[rule.Name] = true
 			}

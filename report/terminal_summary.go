@@ -23,12 +23,16 @@ func (b *styled) summary(s *finding.Summary, opts *TerminalOptions) {
 	b.field("Time", timing(s))
 	b.field("Rules", setText(s.Rules, "rule"))
 	b.field("Indicators", setText(s.Indicators, "indicator"))
-	b.field("Workers", wrapped(s.Confinement))
+	b.field("Workers", wrapped(s.Confinement, ",", fieldIndent, 96))
 	b.field("Version", Safe(s.Version))
 	b.field("Findings", b.levels(s))
 	b.field("Reports", Safe(strings.Join(opts.Reports, "  ")))
 	b.WriteByte('\n')
-	b.line(b.in(verdictStyle(s), Verdict(s)))
+	verdict := Verdict(s)
+	if opts.Width != nil {
+		verdict = wrapped(strings.Split(verdict, " "), "", "", opts.Width())
+	}
+	b.line(b.in(verdictStyle(s), verdict))
 }
 
 // field writes a named line, unless there is nothing to say.
@@ -38,27 +42,34 @@ func (b *styled) field(name, value string) {
 	}
 }
 
-// wrapped lists things on as many lines as they need, aligned behind a field's name.
-func wrapped(list []string) string {
-	const columns, indent = 84, "            "
+// fieldIndent aligns further lines of a field with its first.
+const fieldIndent = "            "
+
+// wrapped lists things, with a separator behind each but the last, on as many lines as they need to
+// stay within width. A width that makes no sense is 80.
+func wrapped(things []string, separator, indent string, width int) string {
+	if width < 20 {
+		width = 80
+	}
 	var b strings.Builder
-	used := 0
-	for i, thing := range list {
+	used := len(indent)
+	for i, thing := range things {
 		thing = Safe(thing)
-		if i < len(list)-1 {
-			thing += ","
+		if i < len(things)-1 {
+			thing += separator
 		}
-		switch n := len([]rune(thing)); {
+		n := columns(thing)
+		switch {
 		case i == 0:
-			used = n
-		case used+1+n > columns:
+		case used+1+n > width:
 			b.WriteString("\n" + indent)
-			used = n
+			used = len(indent)
 		default:
 			b.WriteByte(' ')
-			used += 1 + n
+			used++
 		}
 		b.WriteString(thing)
+		used += n
 	}
 	return b.String()
 }

@@ -25,6 +25,18 @@ type Externals struct {
 	OSVersion int64 // Windows build number, 0 elsewhere
 }
 
+// ExternalNames returns the names by which rules ask for texts and for numbers in [Externals].
+func ExternalNames() (texts, numbers []string) {
+	for _, x := range externals {
+		if _, text := x.value(&Externals{}).(string); text {
+			texts = append(texts, x.name)
+		} else {
+			numbers = append(numbers, x.name)
+		}
+	}
+	return texts, numbers
+}
+
 // external is one variable: its name in rules and its place in Externals.
 type external struct {
 	name  string
