@@ -76,7 +76,7 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 		defer cancel()
 	}
 
-	loaded, err := load(ctx, flags, opts.Log)
+	loaded, err := loadShown(ctx, cmd.OutOrStdout(), flags, opts.Log)
 	if ctx.Err() != nil {
 		fmt.Fprintf(messages, "tyto: nothing was scanned: %v while rules and indicators were loaded\n", context.Cause(ctx))
 		return errors.Join(end(report.Incomplete), loaded.Close())
@@ -114,6 +114,15 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 		summary.Stopped = "a report could not be written"
 	}
 	return end(report.OutcomeOf(summary))
+}
+
+// loadShown is load, with a word on the terminal about what takes a while.
+func loadShown(ctx context.Context, stdout io.Writer, flags *scanFlags, log *slog.Logger) (*loaded, error) {
+	if terminalOptions(stdout, flags).Progress && !flags.quiet && !flags.json {
+		fmt.Fprint(stdout, "Loading rules and indicators...")
+		defer fmt.Fprint(stdout, "\r\x1b[K")
+	}
+	return load(ctx, flags, log)
 }
 
 // readable refuses paths that do not exist: a typing error must not look like a clean scan.
