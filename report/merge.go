@@ -7,6 +7,7 @@ import (
 	"hash"
 	"io"
 	"maps"
+	"slices"
 	"time"
 
 	"tyto/finding"
@@ -70,6 +71,9 @@ type merger struct {
 	order   []*mergedRun
 	current string            // the run that dst is in
 	lost    finding.SkipCount // lines of the file that no summary has told of yet
+	// held is the last summary. It waits for what follows: a line that is lost behind it may have been
+	// of its run.
+	held *finding.Summary
 }
 
 type mergedRun struct {
@@ -81,7 +85,7 @@ type digest [16]byte
 
 func (m *merger) file(src *Reader) error {
 	problems := 0
-	m.current, m.lost = "", finding.SkipCount{}
+	m.current, m.lost, m.held = "", finding.SkipCount{}, nil
 	for {
 		e, err := src.Next()
 		var bad *LineError
@@ -104,7 +108,7 @@ func (m *merger) file(src *Reader) error {
 				m.Problems = append(m.Problems, finding.Problem{File: src.name, Line: src.line, Warning: true,
 					Message: "the last line is cut, as if the scan had been killed"})
 			}
-			return nil
+			return m.summary()
 		default:
 			return err
 		}
@@ -112,6 +116,9 @@ func (m *merger) file(src *Reader) error {
 }
 
 func (m *merger) event(e *Event) error {
+	if err := m.summary(); err != nil {
+		return err
+	}
 	run, err := m.enter(&e.Run)
 	if err != nil {
 		return err
@@ -130,11 +137,21 @@ func (m *merger) event(e *Event) error {
 		return m.dst.Skip(*e.Skip)
 	case e.Summary != nil && !run.finished:
 		run.finished = true
-		s := m.withLost(e.Summary)
-		m.Incomplete = m.Incomplete || s.Incomplete()
-		return m.dst.Summary(s)
+		m.held, m.lost = m.withLost(e.Summary), finding.SkipCount{}
 	}
 	return nil
+}
+
+// summary passes on the summary that is held, if there is one. Lines that were lost since stay on the
+// account: they may as well have been of the run that follows.
+func (m *merger) summary() error {
+	if m.held == nil {
+		return nil
+	}
+	s := m.withLost(m.held)
+	m.held = nil
+	m.Incomplete = m.Incomplete || s.Incomplete()
+	return m.dst.Summary(s)
 }
 
 // lose notes a line that could not be used.
@@ -157,8 +174,10 @@ func (m *merger) withLost(s *finding.Summary) *finding.Summary {
 	if told.Skips == nil {
 		told.Skips = map[finding.Reason]finding.SkipCount{}
 	}
-	told.Skips[finding.Lost] = m.lost
-	m.lost = finding.SkipCount{}
+	already := told.Skips[finding.Lost]
+	told.Skips[finding.Lost] = finding.SkipCount{
+		Count: already.Count + m.lost.Count, Examples: slices.Concat(already.Examples, m.lost.Examples),
+	}
 	return &told
 }
 

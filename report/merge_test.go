@@ -130,6 +130,21 @@ func TestMergeOfBrokenFiles(t *testing.T) {
 			t.Errorf("the summary hides the lost line: %+v", s.Skips)
 		}
 	})
+	t.Run("line lost behind the summary", func(t *testing.T) {
+		out, _ := merge(t, whole+"garbage\n"+hostReport(t, "2", "b"))
+		summaries := 0
+		for _, e := range readAll(t, out) {
+			if s := e.Summary; s != nil {
+				summaries++
+				if s.Skips[finding.Lost].Count != 1 || !s.Incomplete() {
+					t.Errorf("the summary of %s hides a line that may have been its own: %+v", e.Run.Host.Name, s.Skips)
+				}
+			}
+		}
+		if summaries != 2 {
+			t.Errorf("%d summaries, want 2", summaries)
+		}
+	})
 	t.Run("many lines lost", func(t *testing.T) {
 		_, merged := merge(t, strings.Repeat("garbage\n", 5000)+whole)
 		if n := len(merged.Problems); n != 1001 || !strings.Contains(merged.Problems[1000].Message, "4,000 lines more") {

@@ -42,7 +42,7 @@ func createReports(paths []string) ([]*reportFile, error) {
 		if reportFormats[strings.ToLower(filepath.Ext(path))] == nil {
 			return nil, usagef("end it in .jsonl, .csv or .html", "report %q: unknown format", path)
 		}
-		if slices.Contains(paths[:i], path) {
+		if slices.ContainsFunc(paths[:i], func(other string) bool { return filepath.Clean(other) == filepath.Clean(path) }) {
 			return nil, usagef("give each report a name of its own", "report %q is named twice", path)
 		}
 	}
