@@ -128,9 +128,18 @@ func (s *Scan) startWorkers(ctx context.Context) error {
 		// Facts are small; an archive of ten thousand members makes a few MiB of them.
 		ResponseBytes: 64 << 20,
 		LowPriority:   !s.opts.Fast,
+		Window:        window(mayOpen(), s.opts.Workers),
 		Log:           s.log,
 	})
 	return err
+}
+
+// window returns how many files may be on their way to one worker, where files may be open in all. A
+// half is for files that wait or are being examined; the rest is for the walk and the estimate, which
+// have directories open, and for what each worker takes.
+func window(files, workers int) int {
+	const perWorker = 4
+	return max(1, min(worker.DefaultWindow, (files/2-perWorker*workers)/(workers+1)))
 }
 
 // examination returns the workers' configuration and the files that belong to it.

@@ -19,6 +19,17 @@ const (
 	bufferSize = 64 << 10
 )
 
+// openDirs returns how many directories of the stack may be open: maxOpenDirs, or an eighth of what this
+// process may open, as two walks and the files that they find have to share it.
+func openDirs() int {
+	const least = 8
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+		return least
+	}
+	return int(min(maxOpenDirs, max(least, l.Cur/8)))
+}
+
 // dir is an open directory. Everything in it is looked at and opened relative to its
 // descriptor and without following links, so it does not matter what happens to its path.
 type dir struct {

@@ -19,6 +19,9 @@ const (
 	batchSize   = 1024
 )
 
+// openDirs returns how many directories of the stack may be open.
+func openDirs() int { return maxOpenDirs }
+
 // dir is an open directory. This simple version works by path and makes sure that what it
 // opened is what it found.
 type dir struct {

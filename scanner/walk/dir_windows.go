@@ -21,6 +21,9 @@ const (
 	bufferSize  = 64 << 10
 )
 
+// openDirs returns how many directories of the stack may be open.
+func openDirs() int { return maxOpenDirs }
+
 // dir is an open directory. Everything in it is looked at and opened relative to its handle
 // and without following reparse points (NtCreateFile with a root directory), so it does not
 // matter what happens to its path, how long that is, and what Win32 thinks of a name.

@@ -57,7 +57,7 @@ func newWalker(opts *Options, visit func(*Entry) error, skip func(finding.Skip))
 	}
 	w := &walker{
 		opts: opts, visit: visit, skip: skip,
-		once: newOnce(opts.Own), owners: newOwners(), maxOpen: maxOpenDirs,
+		once: newOnce(opts.Own), owners: newOwners(), maxOpen: openDirs(),
 		buf: make([]byte, bufferSize),
 	}
 	for _, text := range opts.Exclude {
