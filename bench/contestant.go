@@ -49,7 +49,7 @@ func tytoCommand(s settings, name string, flags ...string) contestant {
 		name: name,
 		command: func(tree, output string) []string {
 			argv := []string{s.tyto, "scan", "--fast", "--workers", strconv.Itoa(s.threads),
-				"--quiet", "--notice-score", "0", "--rules", s.rules, "--report", output}
+				"--quiet", "--notice-score", "1", "--rules", s.rules, "--report", output}
 			return append(append(argv, flags...), tree)
 		},
 		matches: func(_, output string) (map[string][]string, error) { return readTyto(output) },

@@ -58,7 +58,7 @@ func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&s.rules, "rules", "../shared/data/signature-base/yara", "folder of YARA rules")
 	flags.StringVar(&s.iocs, "ioc", "../shared/data/signature-base/iocs", "folder of indicators for Tyto, on top of the rules")
-	flags.StringVar(&trees, "tree", "/usr/bin,/usr/lib,/usr/share/doc", "folders to scan, separated by commas")
+	flags.StringVar(&trees, "tree", "/usr/bin,/usr/share/doc", "folders to scan, separated by commas")
 	flags.BoolVar(&s.positives, "positives", true, "also scan a generated folder with a file for each rule that makes it match")
 	flags.IntVar(&s.runs, "runs", 3, "rounds")
 	flags.IntVar(&s.threads, "threads", 2, "threads or worker processes of each contestant")
