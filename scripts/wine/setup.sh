@@ -7,6 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 build() {
   local stage=$1
   export WINEPREFIX=$stage/prefix WINEDEBUG=-all WINEDLLOVERRIDES='mscoree=;mshtml='
+  export LC_ALL=C.UTF-8
   unset DISPLAY
   wine wineboot --init
   wineserver --wait
