@@ -24,7 +24,7 @@ type contestant struct {
 
 // yaraCommand is the yara command over an index file that includes every rule file. It gives each
 // external variable the same value for all files, so rules that depend on them are left out of the
-// comparison of matches, on both sides (see usesExternals); the work for them is done by both.
+// comparison of matches, on both sides (see incomparable); the work for them is done by both.
 func yaraCommand(s settings, index string) contestant {
 	return contestant{
 		name: fmt.Sprintf("yara -p %d -r", s.threads),
