@@ -100,6 +100,32 @@ func (m *matcher) match(o *finding.Object, facts *examine.Facts) (f *finding.Fin
 	}, false
 }
 
+// maxUndecided is how many undecided indicators are named one by one.
+const maxUndecided = 20
+
+// undecided names the indicators that could not be decided for some object, for want of a fact that was
+// not collected. They did not match there; whoever relies on them has to know.
+func (m *matcher) undecided() (problems []finding.Problem) {
+	if m.run == nil {
+		return nil
+	}
+	unknown := m.run.Unknown()
+	for _, i := range m.indicators.Indicators() { // in their order
+		n := unknown[i]
+		if n == 0 {
+			continue
+		}
+		if len(problems) == maxUndecided {
+			problems = append(problems, finding.Problem{Warning: true,
+				Message: fmt.Sprintf("%d indicators in all could not be decided for some object", len(unknown))})
+			break
+		}
+		problems = append(problems, finding.Problem{File: i.Source, Line: i.Line, Warning: true,
+			Message: fmt.Sprintf("indicator %q could not be decided for %d objects: part of what it asks for is not known of them", i.Name, n)})
+	}
+	return problems
+}
+
 // fileItem describes a file, or a member of an archive, in the indicators' vocabulary.
 func fileItem(o *finding.Object, facts *examine.Facts) ioc.Item {
 	if facts == nil {

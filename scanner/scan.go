@@ -96,6 +96,7 @@ func (s *Scan) Run(ctx context.Context) (*finding.Summary, error) {
 		Finished:    time.Now(),
 		Active:      s.gate.Active(),
 		Confinement: s.workers.Confinement(),
+		Problems:    s.matcher.undecided(),
 	}
 	s.tally.fill(summary)
 	switch {

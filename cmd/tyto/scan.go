@@ -224,6 +224,6 @@ func describe(s *finding.Summary, flags *scanFlags, l *loaded, paths []string) {
 	s.Version = buildVersion()
 	s.Paths = paths
 	s.Command = os.Args
-	s.Problems = l.problems
+	s.Problems = append(l.problems, s.Problems...)
 	s.Rules, s.Indicators = l.ruleSummary, l.indicatorSummary
 }
