@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -183,6 +184,7 @@ func (o *outputs) Close() error { return o.sink.Close() }
 func (o *outputs) start(l *loaded, paths []string, begun time.Time) error {
 	o.begun = begun
 	return o.sink.Start(report.Run{
+		ID:         rand.Text(), // so that no report can be taken for that of another scan
 		Host:       host(),
 		Started:    begun,
 		Version:    buildVersion(),
