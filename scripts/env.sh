@@ -68,7 +68,9 @@ windows() {
 # identify FOLDER makes go's build cache tell one libyara from another: it looks at these flags, but
 # neither at what pkg-config answers nor at the library.
 identify() {
-  export_line CGO_CPPFLAGS "-DTYTO_LIBYARA=$(cksum <"$1/.recipe" | tr ' ' _) -I$1/include ${CGO_CPPFLAGS-}"
+  local others # what an earlier env.sh in this shell has said is about another library
+  others=$(sed -E 's/-DTYTO_LIBYARA=[^ ]* -I[^ ]* ?//g' <<<"${CGO_CPPFLAGS-}")
+  export_line CGO_CPPFLAGS "-DTYTO_LIBYARA=$(cksum <"$1/.recipe" | tr ' ' _) -I$1/include $others"
 }
 
 export_line() { printf 'export %s=%q\n' "$1" "$2"; }
