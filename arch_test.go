@@ -25,10 +25,10 @@ import (
 var layers = [][]string{
 	{"cmd", "bench"},
 	{"agent"},
-	{"report"},
-	{"sandboxlink", "scheduler", "idle", "quarantine"},
+	{"sandboxlink", "scheduler", "idle", "quarantine", "detect"},
 	{"scanner"},
 	{"ioc", "rules", "store"},
+	{"report"},
 	{"finding"},
 	{"testdata"},
 }
