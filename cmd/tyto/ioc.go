@@ -5,9 +5,11 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"tyto/detect"
 	"tyto/ioc"
 	iocload "tyto/ioc/load"
 	"tyto/report"
@@ -41,7 +43,7 @@ func checkIOC(cmd *cobra.Command, paths []string, quiet, all bool) error {
 	if err := readable(paths); err != nil {
 		return err
 	}
-	result, err := loadIndicators(cmd.Context(), paths, nil)
+	result, err := detect.Indicators(cmd.Context(), detect.Options{Indicators: paths, Now: time.Now()}, nil)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tyto/detect"
 	"tyto/finding"
 	"tyto/report"
 	"tyto/scanner"
@@ -181,7 +182,7 @@ func (o *outputs) finish(s *finding.Summary) error {
 func (o *outputs) Close() error { return o.sink.Close() }
 
 // start tells all outputs what is about to be scanned.
-func (o *outputs) start(l *loaded, paths []string, begun time.Time) error {
+func (o *outputs) start(l *detect.Set, paths []string, begun time.Time) error {
 	o.begun = begun
 	return o.sink.Start(report.Run{
 		ID:         rand.Text(), // so that no report can be taken for that of another scan
@@ -190,7 +191,7 @@ func (o *outputs) start(l *loaded, paths []string, begun time.Time) error {
 		Version:    buildVersion(),
 		Paths:      paths,
 		Command:    os.Args,
-		Rules:      l.ruleSummary,
-		Indicators: l.indicatorSummary,
+		Rules:      l.RuleSummary,
+		Indicators: l.IndicatorSummary,
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tyto/detect"
 	"tyto/report"
 )
 
@@ -35,10 +36,10 @@ Tyto ships.`,
 }
 
 func checkRules(cmd *cobra.Command, paths []string, quiet bool) error {
-	if err := readable(slices.DeleteFunc(slices.Clone(paths), isBuiltin)); err != nil {
+	if err := readable(slices.DeleteFunc(slices.Clone(paths), detect.IsBuiltin)); err != nil {
 		return err
 	}
-	set, _, err := loadRules(cmd.Context(), paths, "")
+	set, _, err := detect.Rules(cmd.Context(), detect.Options{Rules: paths, Compile: compileCommandLine()})
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tyto/detect"
 	"tyto/finding"
 	"tyto/report"
 	"tyto/scanner"
@@ -85,7 +86,7 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 		return err
 	}
 	defer loaded.Close()
-	opts.Rules, opts.Indicators = loaded.rules, loaded.indicators
+	opts.Rules, opts.Indicators = loaded.Rules, loaded.Indicators
 
 	out, err := openOutputs(cmd, flags)
 	if err != nil {
@@ -98,7 +99,7 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 		messages.above(out.terminal)
 		defer messages.above(nil)
 	}
-	opts.Walk.Own = append(loaded.own(), out.own()...)
+	opts.Walk.Own = append(loaded.Own(), out.own()...)
 	if err := out.start(loaded, paths, begun); err != nil {
 		_ = out.Close() // says the same
 		return usageError{err: err, hint: "nothing was scanned; choose another place for the report"}
@@ -117,7 +118,7 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 }
 
 // loadShown is load, with a word on the terminal about what takes a while.
-func loadShown(ctx context.Context, stdout io.Writer, flags *scanFlags, log *slog.Logger) (*loaded, error) {
+func loadShown(ctx context.Context, stdout io.Writer, flags *scanFlags, log *slog.Logger) (*detect.Set, error) {
 	if terminalOptions(stdout, flags).Progress && !flags.quiet && !flags.json {
 		fmt.Fprint(stdout, "Loading rules and indicators...")
 		defer fmt.Fprint(stdout, "\r\x1b[K")
@@ -218,12 +219,12 @@ func logger(w io.Writer, verbose bool) *slog.Logger {
 }
 
 // describe fills in what only the command knows of a scan.
-func describe(s *finding.Summary, flags *scanFlags, l *loaded, paths []string) {
+func describe(s *finding.Summary, flags *scanFlags, l *detect.Set, paths []string) {
 	s.Threshold, _ = finding.ParseLevel(flags.threshold) // flags.check has refused what is none
 	s.Host = host().Name
 	s.Version = buildVersion()
 	s.Paths = paths
 	s.Command = os.Args
-	s.Problems = append(l.problems, s.Problems...)
-	s.Rules, s.Indicators = l.ruleSummary, l.indicatorSummary
+	s.Problems = append(l.Problems, s.Problems...)
+	s.Rules, s.Indicators = l.RuleSummary, l.IndicatorSummary
 }
