@@ -30,6 +30,14 @@ type Object struct {
 	// is not Path: a file below a mounted image, "C:\Windows\a.exe" for
 	// "/mnt/evidence/Windows/a.exe".
 	OriginalPath string
+	// Via is where the content was read if Path does not lead to it: "/proc/812/exe" for a program that
+	// was deleted after its start, or that lies in the file system of a container. Path is then only
+	// what the process calls it, and this computer may have another file of that name. Empty for
+	// whatever was found by its path.
+	Via string
+	// Deleted reports that the name Path was removed: the content lives only as long as something
+	// uses it.
+	Deleted bool
 
 	Size     int64 // bytes
 	Mode     fs.FileMode

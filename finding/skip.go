@@ -28,6 +28,7 @@ const (
 	ScanError    Reason = "scan-error"    // libyara failed on the content
 	TooDeep      Reason = "too-deep"      // a directory below more others than a walk descends into
 	Stopped      Reason = "stopped"       // the scan was cancelled or ran out of time before it
+	NotBuilt     Reason = "not-built"     // an area that was asked for and that this version cannot examine yet
 	Lost         Reason = "lost"          // a line of a report that could not be read again, whatever it told
 
 	Excluded    Reason = "excluded"     // named by --exclude

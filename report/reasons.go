@@ -25,6 +25,7 @@ var meanings = map[finding.Reason]string{
 	finding.ScanError:    "libyara failed on the content",
 	finding.TooDeep:      "below more directories than a walk descends into",
 	finding.Stopped:      "not reached before the scan ended",
+	finding.NotBuilt:     "areas that this version of Tyto cannot examine yet",
 	finding.Lost:         "lines of this report that could not be read again; what they told is unknown",
 	finding.Excluded:     "excluded on request",
 	finding.PseudoFS:     "on a file system without files of its own (proc, sysfs, ...)",

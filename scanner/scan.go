@@ -79,7 +79,7 @@ func (s *Scan) Run(ctx context.Context) (*finding.Summary, error) {
 	stopLimit := s.limitCPU()
 	stopProgress := s.showProgress(ctx)
 
-	walkErr := walk.Walk(ctx, s.opts.Walk, func(e *walk.Entry) error { return s.visit(ctx, e) }, s.skip)
+	walkErr := s.objects(ctx)
 	closeErr := s.workers.Close()
 	stopLimit()
 	stopProgress()

@@ -31,7 +31,9 @@ import (
 // Options say what a scan looks at, what for, and how hard. Examine and Thresholds have no default of
 // their own: begin with [DefaultLimits] and [finding.DefaultThresholds].
 type Options struct {
-	// Walk selects the files.
+	// Sources are asked for objects first, one after the other.
+	Sources []Source
+	// Walk selects the files. It may have no roots if there are Sources.
 	Walk walk.Options
 	// Rules are the compiled YARA rules; nil for none.
 	Rules *rules.Set

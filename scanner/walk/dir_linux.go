@@ -119,9 +119,14 @@ func (d *dir) check(id FileID) error {
 // openFile opens the file name and returns what it really is. Opening a pipe does not wait.
 func (d *dir) openFile(name string, m *meta, path string) (*os.File, meta, error) {
 	const flags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOFOLLOW | unix.O_CLOEXEC | unix.O_NOATIME
-	fd, err := openat(d.fd, name, flags)
+	return openRegular(d.fd, name, flags, m, path)
+}
+
+// openRegular opens a file with flags, among them O_NONBLOCK, and returns what it really is.
+func openRegular(at int, name string, flags int, m *meta, path string) (*os.File, meta, error) {
+	fd, err := openat(at, name, flags)
 	if errors.Is(err, unix.EPERM) {
-		fd, err = openat(d.fd, name, flags&^unix.O_NOATIME)
+		fd, err = openat(at, name, flags&^unix.O_NOATIME)
 	}
 	if err != nil {
 		return nil, meta{}, err

@@ -9,7 +9,7 @@ import (
 	"tyto/finding"
 )
 
-// Entry is one file that [Walk] found. It is valid during the visit only; Object may be copied
+// Entry is one file that [Walk], or another source, found. It is valid during the visit only; Object may be copied
 // to keep it.
 type Entry struct {
 	// Object holds what the file system says of the file; its content has not been touched.
@@ -22,6 +22,8 @@ type Entry struct {
 	name   string // in dir
 	meta   meta
 	failed bool // Open failed
+
+	place *os.File // where the file is if dir is nil; see NewEntry
 }
 
 // ID returns the file's identity.
@@ -34,7 +36,7 @@ func (e *Entry) ID() FileID { return e.meta.id }
 // system allows it. The error is or wraps [ErrChanged] if another file has taken the place; [Reason]
 // tells which skip an error is.
 func (e *Entry) Open() (*os.File, error) {
-	file, m, err := e.dir.openFile(e.name, &e.meta, e.Object.Path)
+	file, m, err := e.openFile()
 	if err == nil && (m.kind != kindFile || m.id != e.meta.id) {
 		file.Close()
 		err = ErrChanged
@@ -45,6 +47,13 @@ func (e *Entry) Open() (*os.File, error) {
 	}
 	m.describe(&e.Object)
 	return file, nil
+}
+
+func (e *Entry) openFile() (*os.File, meta, error) {
+	if e.dir == nil {
+		return reopenPlace(e.place, &e.meta, e.Object.Path)
+	}
+	return e.dir.openFile(e.name, &e.meta, e.Object.Path)
 }
 
 // kind says what a directory entry is.

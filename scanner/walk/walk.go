@@ -142,6 +142,9 @@ func Identify(path string) (FileID, error) {
 // was found there.
 var ErrChanged = errors.New("replaced by another file since it was found")
 
+// ErrNotRegular is returned by NewEntry for a directory, device, pipe or socket.
+var ErrNotRegular = errors.New("no regular file")
+
 // Reason returns the reason for skipping an object because of an error of this package or of
 // reading from an opened entry.
 func Reason(err error) finding.Reason {
