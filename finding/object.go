@@ -48,8 +48,11 @@ type Object struct {
 	Links    uint64 // number of hard links
 	Modified time.Time
 	Accessed time.Time
-	Changed  time.Time // of the metadata (ctime)
+	Changed  time.Time // of the metadata (ctime), where the file system keeps a time of its own for it
 	Created  time.Time // birth time, where the file system keeps it
+	// USN is the number of the last change of the file in its volume's journal, on Windows and
+	// where somebody asked for it. Times can be set back there, this number cannot; 0 is unknown.
+	USN int64
 
 	// Attributes are the Windows file attributes in OpenIOC's words: "Hidden", "System",
 	// "ReadOnly", "Archive", …

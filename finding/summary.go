@@ -10,9 +10,14 @@ type Summary struct {
 	// Active is the time that the scan was not paused or throttled.
 	Active time.Duration
 
-	Objects  int64 // examined, members of archives included
-	Files    int64 // examined files, without members
-	Bytes    int64 // content read, members of archives not counted
+	Objects int64 // examined, members of archives included
+	Files   int64 // examined files, without members
+	Bytes   int64 // content read, members of archives not counted
+	// Recalled is how many of Files were not opened, as they are unchanged since an earlier scan
+	// examined them for the same things; what that scan found is told again.
+	Recalled int64
+	// Gone counts files that an earlier scan knew and that are not there any more.
+	Gone     int64
 	Findings map[Level]int64
 	// BelowThreshold counts objects that matched with a score below notice.
 	BelowThreshold int64

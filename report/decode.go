@@ -207,7 +207,7 @@ func (l *line) summary() (*finding.Summary, error) {
 		Host: l.Host.Name, Version: l.Observer.Version,
 		Started: l.Event.Start, Finished: l.Event.End, Active: time.Duration(x.Active),
 		Objects: x.Objects, Files: x.Files, Bytes: x.Bytes,
-		BelowThreshold: x.BelowThreshold, Trusted: x.Trusted,
+		BelowThreshold: x.BelowThreshold, Trusted: x.Trusted, Recalled: x.Recalled, Gone: x.Gone,
 		Stopped: x.Stopped, Confinement: x.Confinement,
 	}
 	if scan := l.Tyto.Scan; scan != nil {

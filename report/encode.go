@@ -110,7 +110,7 @@ func (e *encoder) summary(s *finding.Summary, skipLines int64) *line {
 		ExitCode: &code, ExitMeaning: OutcomeOf(s).String(), Verdict: l.Message, Complete: &complete,
 		Stopped: text(s.Stopped), Active: int64(s.Active),
 		Objects: s.Objects, Files: s.Files, Bytes: s.Bytes,
-		BelowThreshold: s.BelowThreshold, Trusted: s.Trusted,
+		BelowThreshold: s.BelowThreshold, Trusted: s.Trusted, Recalled: s.Recalled, Gone: s.Gone,
 		SkipLines: skipLines, Confinement: texts(s.Confinement),
 	}
 	if s.Threshold != finding.None {

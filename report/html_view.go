@@ -147,6 +147,7 @@ func (r *htmlRun) facts(s *finding.Summary) [][2]string {
 		add("finished", clockText(s.Finished))
 		add("took", timing(s))
 		add("examined", examined(s))
+		add("inventory", remembered(s))
 		add("trusted by hash", countOrNone(s.Trusted))
 		add("below notice", countOrNone(s.BelowThreshold))
 	}

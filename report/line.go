@@ -236,6 +236,8 @@ type summaryLine struct {
 	Findings       map[string]int64 `json:"findings,omitempty"`
 	BelowThreshold int64            `json:"below_threshold,omitempty"`
 	Trusted        int64            `json:"trusted,omitempty"`
+	Recalled       int64            `json:"recalled,omitempty"`
+	Gone           int64            `json:"gone,omitempty"`
 	Skips          []skipCountLine  `json:"skips,omitempty"`
 	SkipLines      int64            `json:"skip_lines,omitempty"`
 	Problems       []problemLine    `json:"problems,omitempty"`

@@ -14,6 +14,9 @@ type Progress struct {
 	Objects int64 // examined, members of archives included
 	Files   int64 // examined files
 	Bytes   int64 // content read
+	// RecalledBytes is the size of those of Files that need not be read, as they are unchanged since an
+	// earlier scan.
+	RecalledBytes int64
 	// TotalFiles and TotalBytes are what there is to examine; 0 as long as that is unknown.
 	TotalFiles, TotalBytes int64
 	Findings               map[finding.Level]int64
@@ -45,7 +48,7 @@ func (p *Progress) Left() string {
 		share = min(share, float64(p.Files)/float64(p.TotalFiles))
 	}
 	if p.TotalBytes > 0 {
-		share = min(share, float64(p.Bytes)/float64(p.TotalBytes))
+		share = min(share, float64(p.Bytes+p.RecalledBytes)/float64(p.TotalBytes))
 	}
 	percent := fmt.Sprintf("%d%%", int(share*100))
 	const tooEarly = 0.01 // of the whole: before, the estimate jumps

@@ -140,7 +140,7 @@ func sampleSummary() *finding.Summary {
 		Host: "web-01", Started: began, Finished: began.Add(3*time.Minute + 20*time.Second), Active: 3 * time.Minute,
 		Objects: 123456, Files: 120000, Bytes: 9_876_543_210,
 		Findings:       map[finding.Level]int64{finding.Alert: 1, finding.Notice: 14},
-		BelowThreshold: 4, Trusted: 1, Threshold: finding.Notice,
+		BelowThreshold: 4, Trusted: 1, Recalled: 119000, Gone: 17, Threshold: finding.Notice,
 		Skips: map[finding.Reason]finding.SkipCount{
 			finding.Unreadable:   {Count: 12, Examples: []finding.Skip{{Path: "/srv/secret\xff", Reason: finding.Unreadable, Detail: "permission denied"}}},
 			finding.ArchiveLimit: {Count: 1, Examples: []finding.Skip{{Path: "/srv/big.zip", Reason: finding.ArchiveLimit, Detail: "expands more than 200 times"}}},
@@ -159,7 +159,7 @@ func sampleSummary() *finding.Summary {
 
 func cleanSummary() *finding.Summary {
 	s := sampleSummary()
-	s.Findings, s.Skips, s.Problems, s.BelowThreshold, s.Trusted = nil, nil, nil, 0, 0
+	s.Findings, s.Skips, s.Problems, s.BelowThreshold, s.Trusted, s.Recalled, s.Gone = nil, nil, nil, 0, 0, 0, 0
 	return s
 }
 

@@ -20,6 +20,7 @@ func (b *styled) summary(s *finding.Summary, opts *TerminalOptions) {
 	b.field("Host", Safe(s.Host))
 	b.field("Scanned", Safe(strings.Join(s.Paths, " ")))
 	b.field("Examined", examined(s))
+	b.field("Inventory", remembered(s))
 	b.field("Time", timing(s))
 	b.field("Rules", setText(s.Rules, "rule"))
 	b.field("Indicators", setText(s.Indicators, "indicator"))
@@ -155,6 +156,18 @@ func (b *styled) levels(s *finding.Summary) string {
 
 func examined(s *finding.Summary) string {
 	return fmt.Sprintf("%s (%s), %s", plural(s.Objects, "object"), plural(s.Files, "file"), Bytes(s.Bytes))
+}
+
+// remembered says what the inventory knew of the files; empty if it knew nothing.
+func remembered(s *finding.Summary) string {
+	var parts []string
+	if s.Recalled > 0 {
+		parts = append(parts, fmt.Sprintf("%s unchanged since an earlier scan, not opened", plural(s.Recalled, "file")))
+	}
+	if s.Gone > 0 {
+		parts = append(parts, fmt.Sprintf("%s gone since", plural(s.Gone, "file")))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // timing says how long the scan took and how fast it was while it ran.

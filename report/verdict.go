@@ -78,7 +78,7 @@ func coverage(s *finding.Summary) string {
 		if s.Objects == 0 {
 			return "There was nothing to examine."
 		}
-		return fmt.Sprintf("The scan is complete: %s.", were(s.Objects))
+		return fmt.Sprintf("The scan is complete: %s.", were(s))
 	}
 	var why []string
 	if s.Stopped != "" {
@@ -87,15 +87,20 @@ func coverage(s *finding.Summary) string {
 	if missed := missed(s); missed > 0 {
 		why = append(why, plural(missed, "object")+" could not be fully examined")
 	}
-	return fmt.Sprintf("The scan is incomplete: %s; %s.", strings.Join(why, ", and "), were(s.Objects))
+	return fmt.Sprintf("The scan is incomplete: %s; %s.", strings.Join(why, ", and "), were(s))
 }
 
-// were returns "1 object was examined" or "2 objects were examined".
-func were(n int64) string {
-	if n == 1 {
-		return "1 object was examined"
+// were returns "1 object was examined" or "2 objects were examined", and how many of the files an earlier scan
+// had examined.
+func were(s *finding.Summary) string {
+	text := Count(s.Objects) + " objects were examined"
+	if s.Objects == 1 {
+		text = "1 object was examined"
 	}
-	return Count(n) + " objects were examined"
+	if s.Recalled > 0 {
+		text += fmt.Sprintf(" (%s by an earlier scan, and unchanged since)", plural(s.Recalled, "file"))
+	}
+	return text
 }
 
 // missed returns how many objects were skipped for a reason that matters.

@@ -53,6 +53,7 @@ func TestVerdict(t *testing.T) {
 	}{
 		{"nothing", finding.Summary{Objects: 1200}, "Nothing was found. The scan is complete: 1,200 objects were examined.", 0},
 		{"nothing to examine", finding.Summary{}, "Nothing was found. There was nothing to examine.", 0},
+		{"recalled", finding.Summary{Objects: 1200, Recalled: 1000}, "Nothing was found. The scan is complete: 1,200 objects were examined (1,000 files by an earlier scan, and unchanged since).", 0},
 		{"found", finding.Summary{Objects: 1, Findings: found}, "Found 2 alerts, 1 notice. The scan is complete: 1 object was examined.", 1},
 		{"nothing but incomplete", finding.Summary{Objects: 5, Skips: unreadable},
 			"Nothing was found in what was examined, but that is not everything. The scan is incomplete: 3 objects could not be fully examined; 5 objects were examined.", 3},
@@ -92,6 +93,7 @@ func TestProgressLeft(t *testing.T) {
 		{"too early", report.Progress{Files: 1, TotalFiles: 1000, Elapsed: minute}, "0%"},
 		{"too short", report.Progress{Files: 500, TotalFiles: 1000, Elapsed: time.Second}, "50%"},
 		{"files", report.Progress{Files: 250, TotalFiles: 1000, Elapsed: 10 * minute}, "25%, about 30 min left"},
+		{"what is recalled counts", report.Progress{Files: 500, TotalFiles: 1000, Bytes: 10, RecalledBytes: 40, TotalBytes: 100, Elapsed: 10 * minute}, "50%, about 10 min left"},
 		{"the slower of files and bytes", report.Progress{Files: 900, TotalFiles: 1000, Bytes: 20, TotalBytes: 100, Elapsed: 10 * minute}, "20%, about 40 min left"},
 		{"pauses do not count", report.Progress{Files: 500, TotalFiles: 1000, Elapsed: 100 * minute, Active: 10 * minute}, "50%, about 10 min left"},
 		{"soon", report.Progress{Files: 99, TotalFiles: 100, Elapsed: minute}, "99%, less than 1 min left"},
