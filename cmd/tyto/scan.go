@@ -29,7 +29,8 @@ func newScan() *cobra.Command {
 		Use:   "scan [PATH…]",
 		Short: "Scan files, and files inside archives",
 		Long: `Holds every file below the given paths against YARA rules and indicators. Without a path, the
-whole computer is scanned: "/" on Linux, all fixed drives on Windows.
+whole computer is scanned: "/" on Linux, all fixed drives on Windows. With --critical, and without a
+path, only what runs is scanned.
 
 Nothing is installed and no network is used. Content is examined by confined worker processes. What
 could not be examined is listed by reason, and the exit code says so:
@@ -52,7 +53,7 @@ could not be examined is listed by reason, and the exit code says so:
 // scan runs one scan from the command line.
 func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 	begun := time.Now()
-	if len(paths) == 0 {
+	if len(paths) == 0 && !flags.critical {
 		var err error
 		if paths, err = wholeComputer(); err != nil {
 			return err
@@ -100,6 +101,9 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 		defer messages.above(nil)
 	}
 	opts.Walk.Own = append(loaded.Own(), out.own()...)
+	if flags.critical {
+		paths = addCritical(&opts, paths)
+	}
 	if err := out.start(loaded, paths, begun); err != nil {
 		_ = out.Close() // says the same
 		return usageError{err: err, hint: "nothing was scanned; choose another place for the report"}

@@ -20,7 +20,7 @@ import (
 type scanFlags struct {
 	rules, ioc, exclude, mapRoot, reports []string
 
-	oneFileSystem, network bool
+	critical, oneFileSystem, network bool
 
 	maxSize       byteSize
 	maxSeconds    float64
@@ -91,6 +91,7 @@ func (f *scanFlags) searchFlags(flags *pflag.FlagSet) {
 
 func (f *scanFlags) whereFlags(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.exclude, "exclude", nil, "leave out what matches `GLOB`: a name (*.iso) or a path (/srv/**); repeatable")
+	flags.BoolVar(&f.critical, "critical", false, "scan the critical areas: the files behind running processes and loaded modules; with paths, before them")
 	flags.BoolVar(&f.oneFileSystem, "one-file-system", false, "stay on the file systems of the given paths")
 	flags.BoolVar(&f.network, "network", false, "scan network file systems too")
 	flags.StringArrayVar(&f.mapRoot, "map-root", nil, "a mounted disk and what it was: `DIR=ROOT`, such as /mnt/evidence=C:; repeatable")
