@@ -34,11 +34,12 @@ type cpuLimit struct {
 	sleep   func(context.Context, time.Duration)
 }
 
-// run keeps the limit until the context ends; it leaves the gate open.
+// run keeps the limit until the context ends; it leaves the gate as open as the others want it. While
+// somebody else keeps the gate closed there is nothing to limit, and it does not even look.
 func (l *cpuLimit) run(ctx context.Context) {
 	last, lastUsed := l.started, time.Duration(0)
 	balance := 0.0 // seconds of processor time
-	for ctx.Err() == nil {
+	for l.gate.awaitWork(ctx) == nil {
 		now, used := l.now(), l.used()
 		balance += l.share*now.Sub(last).Seconds() - (used - lastUsed).Seconds()
 		balance = min(balance, l.share*cpuCredit.Seconds())

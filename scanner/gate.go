@@ -4,21 +4,23 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// A Gate is the one place where pauses act. It is asked before each object, and it holds what works
-// on objects already: closing it suspends the worker processes wherever they are, so a pause
-// does not wait for the end of a large file or a slow rule.
+// A Gate is the one place where pauses act. It is asked before each access to a file system and before each
+// object, and it holds what works on objects already: closing it suspends the worker processes
+// wherever they are, so a pause does not wait for the end of a large file or a slow rule.
 //
 // Several parties may close the gate at once, each under its own reason (the user is back, the
 // processor budget is used up); it opens when the last of them has opened it again.
 type Gate struct {
-	now func() time.Time
+	now    func() time.Time
+	closed atomic.Bool // whether there are reasons; spares those who pass the lock
 
 	mu      sync.Mutex
 	reasons []string      // why it is closed, in order; empty while open
-	opened  chan struct{} // closed when the gate next opens; nil while open
+	changed chan struct{} // closed with the next change of reasons; nil if nobody waits for it
 	held    []Suspender
 	active  time.Duration // open until since
 	since   time.Time     // when it was opened last
@@ -63,10 +65,11 @@ func (g *Gate) Pause(reason string) {
 		return
 	}
 	g.reasons = append(g.reasons, reason)
+	defer g.announce()
 	if len(g.reasons) > 1 {
 		return
 	}
-	g.opened = make(chan struct{})
+	g.closed.Store(true)
 	for _, s := range g.held {
 		s.Suspend()
 	}
@@ -82,6 +85,7 @@ func (g *Gate) Resume(reason string) {
 		return
 	}
 	g.reasons = slices.Delete(g.reasons, i, i+1)
+	defer g.announce()
 	if len(g.reasons) > 0 {
 		return
 	}
@@ -89,35 +93,74 @@ func (g *Gate) Resume(reason string) {
 	for _, s := range g.held {
 		s.Resume()
 	}
-	close(g.opened)
-	g.opened = nil
+	g.closed.Store(false)
 }
 
-// Wait returns when the gate is open, or with the context's cause when that ends first.
+// announce wakes those who wait for a change of reasons. g.mu is held.
+func (g *Gate) announce() {
+	if g.changed != nil {
+		close(g.changed)
+		g.changed = nil
+	}
+}
+
+// Wait returns when the gate is open, or with the context's cause when that ends first. It is cheap
+// while the gate is open.
 func (g *Gate) Wait(ctx context.Context) error {
+	if !g.closed.Load() && ctx.Err() == nil {
+		return nil
+	}
+	return g.await(ctx, func(reasons []string) bool { return len(reasons) == 0 })
+}
+
+// await returns when what is said of the reasons is true, or with the context's cause when that ends
+// first.
+func (g *Gate) await(ctx context.Context, is func(reasons []string) bool) error {
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		g.mu.Lock()
-		opened := g.opened
-		g.mu.Unlock()
-		if opened == nil {
+		if is(g.reasons) {
+			g.mu.Unlock()
 			return nil
 		}
+		if g.changed == nil {
+			g.changed = make(chan struct{})
+		}
+		changed := g.changed
+		g.mu.Unlock()
 		select {
-		case <-opened:
+		case <-changed:
 		case <-ctx.Done():
 		}
 	}
 }
 
-// Paused returns why the gate is closed, or "" if it is open.
+// lasting reports whether one of the reasons is more than the short breaks that keep the limit on
+// processor time: a pause in which nothing at all shall happen, for seconds or for days.
+func lasting(reasons []string) bool {
+	return slices.ContainsFunc(reasons, func(r string) bool { return r != cpuBudget })
+}
+
+// awaitPause returns when the gate is closed for a reason that lasts.
+func (g *Gate) awaitPause(ctx context.Context) error { return g.await(ctx, lasting) }
+
+// awaitWork returns when the gate is closed for no reason that lasts.
+func (g *Gate) awaitWork(ctx context.Context) error {
+	return g.await(ctx, func(reasons []string) bool { return !lasting(reasons) })
+}
+
+// Paused returns why the gate is closed, or "" if it is open. A reason that lasts comes before the
+// limit on processor time.
 func (g *Gate) Paused() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.reasons) == 0 {
 		return ""
+	}
+	if i := slices.IndexFunc(g.reasons, func(r string) bool { return r != cpuBudget }); i >= 0 {
+		return g.reasons[i]
 	}
 	return g.reasons[0]
 }

@@ -37,6 +37,40 @@ func TestGateOpensWhenTheLastReasonIsGone(t *testing.T) {
 	}
 }
 
+// What is to be quiet during a pause, and what has to be done at its beginning, tells the short breaks of
+// the limit on processor time from pauses that last.
+func TestGateTellsPausesFromBreaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGate(time.Now)
+		var seen []string
+		go func() {
+			for g.awaitPause(t.Context()) == nil {
+				seen = append(seen, "paused: "+g.Paused())
+				if g.awaitWork(t.Context()) != nil {
+					return
+				}
+				seen = append(seen, "at work: "+g.Paused())
+			}
+		}()
+		for _, step := range []func(string){g.Pause, g.Resume, g.Pause} {
+			step(cpuBudget)
+			synctest.Wait()
+		}
+		g.Pause("the user is back")
+		synctest.Wait()
+		g.Pause("battery")
+		synctest.Wait()
+		g.Resume("the user is back")
+		synctest.Wait()
+		g.Resume("battery")
+		synctest.Wait()
+		want := []string{"paused: the user is back", "at work: " + cpuBudget}
+		if diff := cmp.Diff(want, seen); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestGateSuspendsWhoComesLater(t *testing.T) {
 	g, r := NewGate(time.Now), &recorder{}
 	g.Pause("battery")

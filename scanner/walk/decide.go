@@ -58,7 +58,8 @@ func (w *walker) fill(e *Entry, path string) {
 	o.OriginalPath = w.maps.original(path)
 	// The names of another computer's users are not known here, only their numbers.
 	e.meta.owners(w.owners, o, o.OriginalPath != "")
-	e.meta.describe(o)
+	e.timeless = w.timeless[e.meta.id.Device]
+	e.describe(&e.meta)
 	e.meta.attributes(o)
 }
 
@@ -151,6 +152,7 @@ func (w *walker) fileSystem(d *dir, name, path string, m *meta) bool {
 		w.fail(path, err)
 		return false
 	}
+	w.timeless[m.id.Device] = !kind.keepsChangeTime()
 	switch {
 	case kind.class == pseudo:
 		w.leave(path, finding.PseudoFS, kind.name)

@@ -39,6 +39,9 @@ type dir struct {
 
 func (d *dir) close() { unix.Close(d.fd) }
 
+// prepare has the directory, and those below it, look at files as the options say.
+func (d *dir) prepare(*Options) {}
+
 // resolveLinks resolves the symbolic links of an absolute path.
 func resolveLinks(path string) (string, error) { return filepath.EvalSymlinks(path) }
 

@@ -42,6 +42,8 @@ func (d *dir) close() {
 	}
 }
 
+func (d *dir) prepare(*Options) {}
+
 func resolveLinks(path string) (string, error) { return filepath.EvalSymlinks(path) }
 
 func openParent(path string) (*dir, string, error) {

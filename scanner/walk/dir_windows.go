@@ -31,12 +31,16 @@ type dir struct {
 	handle windows.Handle
 	// volume tells volumes apart that have the same serial number, such as a disk and its clone.
 	volume uint32
+	usn    bool  // see Options.USN
 	plain  bool  // the file system lists no file ids
 	begun  bool  // reading has begun
 	pos    int64 // not needed here
 }
 
 func (d *dir) close() { windows.CloseHandle(d.handle) }
+
+// prepare has the directory, and those below it, look at files as the options say.
+func (d *dir) prepare(o *Options) { d.usn = o.USN }
 
 const (
 	shareAll = windows.FILE_SHARE_READ | windows.FILE_SHARE_WRITE | windows.FILE_SHARE_DELETE
@@ -175,7 +179,7 @@ func (d *dir) openDir(name string, m *meta) (*dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	child := &dir{handle: handle, volume: d.volume}
+	child := &dir{handle: handle, volume: d.volume, usn: d.usn}
 	now, err := child.describe(handle)
 	if err == nil && now.id != m.id {
 		err = ErrChanged

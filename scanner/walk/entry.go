@@ -22,6 +22,8 @@ type Entry struct {
 	name   string // in dir
 	meta   meta
 	failed bool // Open failed
+	// timeless is set if the file system keeps no time of change of its own.
+	timeless bool
 
 	place *os.File // where the file is if dir is nil; see NewEntry
 }
@@ -45,7 +47,7 @@ func (e *Entry) Open() (*os.File, error) {
 		e.failed = true
 		return nil, fmt.Errorf("open %q: %w", e.Object.Path, err)
 	}
-	m.describe(&e.Object)
+	e.describe(&m)
 	return file, nil
 }
 
@@ -88,8 +90,17 @@ type meta struct {
 	mode  fs.FileMode
 
 	modified, accessed, changed, created time.Time
+	usn                                  int64 // see Options.USN
 
 	platformMeta
+}
+
+// describe fills the parts of the object that change with its content.
+func (e *Entry) describe(m *meta) {
+	m.describe(&e.Object)
+	if e.timeless {
+		e.Object.Changed = time.Time{}
+	}
 }
 
 // describe fills the parts of an object that change with its content.
@@ -97,4 +108,5 @@ func (m *meta) describe(o *finding.Object) {
 	o.Size, o.Mode = m.size, m.mode
 	o.Device, o.Inode, o.Links = m.id.volume(), m.id.Inode, m.links
 	o.Modified, o.Accessed, o.Changed, o.Created = m.modified, m.accessed, m.changed, m.created
+	o.USN = m.usn
 }

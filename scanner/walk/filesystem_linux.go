@@ -33,7 +33,7 @@ func (d *dir) fileSystem(name, path string, m *meta, mounts *mountTable) (fileSy
 
 const fuseMagic = 0x65735546
 
-// byMagic holds the file systems that are not simply local, by statfs's f_type. Sources:
+// byMagic holds the file systems that are not simply local and those that are treated specially, by statfs's f_type. Sources:
 // linux/magic.h, statfs(2), and the file systems' own sources for those that are in neither.
 var byMagic = map[uint32]fileSystem{
 	0x9fa0:     {"proc", pseudo},
@@ -72,6 +72,9 @@ var byMagic = map[uint32]fileSystem{
 	0x64646178: {"daxfs", pseudo},
 	0x444d4142: {"dma_buf", pseudo},
 	0x5345434d: {"secretmem", pseudo},
+
+	0x4d44:     {"vfat", local},
+	0x2011bab0: {"exfat", local},
 
 	0x6969:     {"nfs", network},
 	0x517b:     {"smb", network},

@@ -78,6 +78,12 @@ type Options struct {
 	// MapRoot says where file systems of another computer are mounted, so that objects get
 	// the paths that they have there. Of several that fit the longest counts.
 	MapRoot []Mapping
+	// USN has the objects tell the number of their last change, which costs a call per file. It is for
+	// Windows, and for volumes that have a journal.
+	USN bool
+	// Gate, if set, is called before each look at a directory or an entry of one. It blocks for as long
+	// as the walk is to stand still; its error ends the walk.
+	Gate func(context.Context) error
 }
 
 // FileID is the identity of a file, whatever its names: st_dev and st_ino, or the volume's

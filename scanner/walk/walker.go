@@ -26,6 +26,8 @@ type walker struct {
 
 	// later holds further roots that were found below skipped file systems.
 	later []string
+	// timeless says of file systems whether they keep no time of change, by device.
+	timeless map[uint64]bool
 	// rootDevice is the file system of the current root, for OneFileSystem.
 	rootDevice uint64
 
@@ -57,7 +59,7 @@ func newWalker(opts *Options, visit func(*Entry) error, skip func(finding.Skip))
 	}
 	w := &walker{
 		opts: opts, visit: visit, skip: skip,
-		once: newOnce(opts.Own), owners: newOwners(), maxOpen: openDirs(),
+		once: newOnce(opts.Own), owners: newOwners(), maxOpen: openDirs(), timeless: map[uint64]bool{},
 		buf: make([]byte, bufferSize),
 	}
 	for _, text := range opts.Exclude {
@@ -129,7 +131,7 @@ func (w *walker) anchorPath(path string) {
 
 // root walks what stands at a resolved path, be it a directory or a file.
 func (w *walker) root(ctx context.Context, path string) error {
-	if err := ctx.Err(); err != nil {
+	if err := w.pass(ctx); err != nil {
 		return err
 	}
 	parent, name, err := openParent(path)
@@ -138,6 +140,7 @@ func (w *walker) root(ctx context.Context, path string) error {
 		return nil
 	}
 	defer parent.close()
+	parent.prepare(w.opts)
 	m, err := parent.stat(name)
 	if err != nil {
 		w.fail(path, err)
@@ -169,6 +172,9 @@ func (w *walker) run(ctx context.Context) error {
 		case len(top.pending) > 0:
 			name := top.pending[0]
 			top.pending = top.pending[1:]
+			if err := w.pass(ctx); err != nil {
+				return err
+			}
 			if err := w.subdirectory(top.dir, name); err != nil {
 				return err
 			}
@@ -183,9 +189,20 @@ func (w *walker) run(ctx context.Context) error {
 	return nil
 }
 
+// pass returns when the walk may go on, or why it ends. It is asked before anything is looked at.
+func (w *walker) pass(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if w.opts.Gate == nil {
+		return nil
+	}
+	return w.opts.Gate(ctx)
+}
+
 // batch reads one buffer full of entries, visits its files, and leaves its directories pending.
 func (w *walker) batch(ctx context.Context, top *frame) error {
-	if err := ctx.Err(); err != nil {
+	if err := w.pass(ctx); err != nil {
 		return err
 	}
 	dirents, err := top.dir.read(w.batchBuffer(), w.dirents[:0])
@@ -220,7 +237,7 @@ func (w *walker) batchBuffer() []byte {
 
 // dirent decides what becomes of one entry, as far as its listing tells.
 func (w *walker) dirent(ctx context.Context, top *frame, ent *dirent) error {
-	if err := ctx.Err(); err != nil {
+	if err := w.pass(ctx); err != nil {
 		return err
 	}
 	if ent.kind == kindDir {
