@@ -54,10 +54,25 @@ type jobState struct {
 	holders atomic.Int32
 }
 
-// Start starts workers and returns when the first of them is ready. It fails if none can be
-// started or set up. When ctx ends, workers are killed and all jobs that are not done are lost with
-// finding.Stopped; Close must be called all the same.
+// Start is [Launch], and then waits until the first of the workers is ready. It fails if none can be
+// started or set up.
 func Start(ctx context.Context, config Config) (*Pool, error) {
+	p, err := Launch(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Ready(); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Launch begins to start workers and returns at once, so that whoever may have to suspend them can do
+// so from the first moment. Jobs may be submitted; [Pool.Ready] tells whether any worker comes up. When
+// ctx ends, workers are killed and all jobs that are not done are lost with finding.Stopped; Close must be
+// called all the same.
+func Launch(ctx context.Context, config Config) (*Pool, error) {
 	config, err := config.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("start workers: %w", err)
@@ -78,15 +93,19 @@ func Start(ctx context.Context, config Config) (*Pool, error) {
 	p.unhook = context.AfterFunc(ctx, func() {
 		p.stop(&LostError{finding.Stopped, context.Cause(ctx).Error()})
 	})
+	return p, nil
+}
+
+// Ready returns when the first worker is ready to work, or with an error if none can be started or set
+// up, or the context of [Launch] has ended.
+func (p *Pool) Ready() error {
 	<-p.started
 	p.mu.Lock()
-	stopped := p.stopped
-	p.mu.Unlock()
-	if stopped != nil {
-		p.Close()
-		return nil, fmt.Errorf("start workers: %s", stopped.Detail)
+	defer p.mu.Unlock()
+	if p.stopped != nil {
+		return fmt.Errorf("start workers: %s", p.stopped.Detail)
 	}
-	return p, nil
+	return nil
 }
 
 // Submit implements [Examiner]. It returns ErrClosed after Close or when no worker can be
@@ -213,11 +232,12 @@ func (p *Pool) announce() {
 
 // Suspend stops all workers as processes and starts nothing new until Resume has been called as
 // often. The clocks of all deadlines stand still. It returns when the signals have been sent, which
-// is when workers stop, unless the kernel is busy reading from a disk for them.
+// is when workers stop, unless the kernel is busy reading from a disk for them. Workers that somebody else
+// continues are stopped again within a second.
 func (p *Pool) Suspend() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.suspended++; p.suspended > 1 {
+	if p.suspended++; p.suspended > 1 || p.ending { // those who go home have nothing left to do
 		return
 	}
 	for _, s := range p.slots {
@@ -237,12 +257,31 @@ func (p *Pool) Resume() {
 	if p.suspended--; p.suspended > 0 {
 		return
 	}
+	now := time.Now()
 	for _, s := range p.slots {
 		if s.process != nil {
 			s.process.resume()
 		}
+		s.since = now // a pause says nothing about the pace of the work
 	}
 	p.wakeAll()
+	p.watchman.stir()
+}
+
+// holdAll stops the workers once more. Nobody but the pool should continue one that it has suspended, but
+// debuggers, shells and process managers do. It reports whether the pool is suspended.
+func (p *Pool) holdAll() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.suspended == 0 || p.ending {
+		return false
+	}
+	for _, s := range p.slots {
+		if s.process != nil {
+			s.process.hold()
+		}
+	}
+	return true
 }
 
 // CPUTime implements [Examiner].

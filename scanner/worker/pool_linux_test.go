@@ -254,3 +254,52 @@ func TestWorkerDiesWithItsBroker(t *testing.T) {
 		return state == "" || state == "Z"
 	})
 }
+
+// TestContinuedWorkerIsStoppedAgain has somebody else continue a suspended worker in the middle of a job.
+func TestContinuedWorkerIsStoppedAgain(t *testing.T) {
+	p := startPool(t, testConfig(t))
+	done := submit(t, p, &Job{Request: []byte("spin 2s")})
+	pid := p.Processes()[0]
+	eventually(t, "at work", func() bool { return processState(t, pid) == "R" })
+	p.Suspend()
+	for range 2 {
+		eventually(t, "stopped", func() bool { return processState(t, pid) == "T" })
+		if err := unix.Kill(pid, unix.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "stopped again", func() bool { return processState(t, pid) == "T" })
+	p.Resume()
+	if got := <-done; got.Err != "" {
+		t.Error(got.Err)
+	}
+}
+
+// TestSuspendedFromTheBeginning suspends workers that have not even been set up.
+func TestSuspendedFromTheBeginning(t *testing.T) {
+	p, err := Launch(t.Context(), testConfig(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Suspend()
+	done := submit(t, p, &Job{Request: []byte("echo")})
+	time.Sleep(50 * time.Millisecond)
+	for _, pid := range p.Processes() {
+		eventually(t, "stopped", func() bool { return processState(t, pid) == "T" })
+	}
+	select {
+	case <-p.started:
+		t.Error("a worker is ready although all are suspended")
+	default:
+	}
+	p.Resume()
+	if err := p.Ready(); err != nil {
+		t.Error(err)
+	}
+	if got := <-done; got.Err != "" {
+		t.Error(got.Err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}

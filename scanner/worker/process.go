@@ -18,6 +18,7 @@ import (
 //	hangUp()            tells the worker that there is no more to do
 //	kill()              kills it and ends the connection; safe at any time before close
 //	suspend(), resume() stop and continue it
+//	hold()              stops it again after suspend, should somebody else have continued it
 //	cpuTime()           processor time used so far
 //	memory()            bytes used now, without mapped files
 //	queued()            how long it has been waiting for a processor so far

@@ -193,6 +193,7 @@ func (w *osProcess) kill() {
 
 func (w *osProcess) suspend() { w.handle.Signal(unix.SIGSTOP) }
 func (w *osProcess) resume()  { w.handle.Signal(unix.SIGCONT) }
+func (w *osProcess) hold()    { w.suspend() } // to one that is stopped the signal means nothing
 
 // cpuTime reads the clock of the process. The id of that clock is the process id with a kind in the
 // lower bits (MAKE_PROCESS_CPUCLOCK in the kernel; clock_getcpuclockid(3) makes the same).

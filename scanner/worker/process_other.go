@@ -32,6 +32,7 @@ func (*osProcess) hangUp()                                 {}
 func (*osProcess) kill()                                   {}
 func (*osProcess) suspend()                                {}
 func (*osProcess) resume()                                 {}
+func (*osProcess) hold()                                   {}
 func (*osProcess) cpuTime() (time.Duration, error)         { return 0, errPlatform }
 func (*osProcess) memory() (int64, error)                  { return 0, errPlatform }
 func (*osProcess) queued() (time.Duration, error)          { return 0, errPlatform }

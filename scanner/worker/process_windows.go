@@ -188,6 +188,9 @@ func (w *osProcess) kill() { w.starter.Kill() }
 func (w *osProcess) suspend() { ntSuspendProcess.Call(uintptr(w.handle)) }
 func (w *osProcess) resume()  { ntResumeProcess.Call(uintptr(w.handle)) }
 
+// hold has nothing to do: suspensions are counted, and nobody takes back ours by mistake.
+func (w *osProcess) hold() {}
+
 func (w *osProcess) cpuTime() (time.Duration, error) {
 	var created, exited, kernel, user windows.Filetime
 	if err := windows.GetProcessTimes(w.handle, &created, &exited, &kernel, &user); err != nil {

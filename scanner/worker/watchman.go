@@ -9,7 +9,8 @@ import (
 )
 
 // watchman kills workers that take too long or too much memory. It looks at them at every tick
-// while there is something to watch, and sleeps otherwise.
+// while there is something to watch, and sleeps otherwise. While the pool is suspended it only sees to it, once
+// a second, that the workers stand still.
 //
 // Deadlines are counted in ticks. So they stand still by themselves while the pool is suspended, while
 // the caller's callbacks run, and while the machine sleeps or does not let the broker run: a tick
@@ -28,6 +29,7 @@ const (
 	// how long a worker can be left alone with the memory that it may still take.
 	fillRate = 4 << 30
 	maxLook  = 200 * time.Millisecond
+	holdTick = time.Second
 )
 
 func (g *watchman) start(p *Pool) {
@@ -64,13 +66,28 @@ func (g *watchman) watch(p *Pool) {
 			}
 		}
 		ticker.Stop()
-		select {
-		case <-g.done:
+		if !g.sleep(p) {
 			return
-		case <-g.signal:
 		}
 		ticker.Reset(tick)
 		last = time.Now()
+	}
+}
+
+// sleep returns when there is something to watch, or false at the end.
+func (g *watchman) sleep(p *Pool) bool {
+	for {
+		var again <-chan time.Time
+		if p.holdAll() {
+			again = time.After(holdTick)
+		}
+		select {
+		case <-g.done:
+			return false
+		case <-g.signal:
+			return true
+		case <-again:
+		}
 	}
 }
 
@@ -79,7 +96,7 @@ func (p *Pool) inspect(now time.Time, passed time.Duration) (busy bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.suspended > 0 {
-		return p.pending > 0
+		return false
 	}
 	for _, s := range p.slots {
 		if s.process == nil || s.ready && s.inflight.len() == 0 {
