@@ -1,6 +1,7 @@
 package critical
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ type process struct {
 // fail tells that the files of the process are not known, unless it has merely ended.
 func (p *process) fail(err error) {
 	p.failed = true
-	if gone(err) {
+	if gone(err) || p.dir != nil && p.bodiless() {
 		return
 	}
 	p.skip(finding.Skip{Path: p.path, Reason: finding.Unreadable, Detail: fmt.Sprintf("its program and libraries: %v", err)})
@@ -110,6 +111,34 @@ func (p *process) fail(err error) {
 // but was not waited for, and a thread of the kernel, have no files either.
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
+}
+
+// bodiless reports whether the process is a thread of the kernel or has ended but was not waited for. To
+// those without rights the kernel refuses even to say that they have no files.
+func (p *process) bodiless() bool {
+	fd, err := unix.Openat(int(p.dir.Fd()), "stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return gone(err)
+	}
+	defer unix.Close(fd)
+	buf := make([]byte, 1024)
+	n, err := unix.Read(fd, buf)
+	if err != nil {
+		return gone(err)
+	}
+	return bodiless(buf[:n])
+}
+
+// bodiless takes apart the text of /proc/PID/stat: "2 (name) S ppid pgrp session tty tpgid flags …", see
+// proc_pid_stat(5). The name may hold anything.
+func bodiless(stat []byte) bool {
+	const kernelThread = 0x00200000 // PF_KTHREAD in linux/sched.h
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 7 {
+		return false
+	}
+	flags, err := strconv.ParseUint(string(fields[6]), 10, 64)
+	return err == nil && flags&kernelThread != 0 || fields[0][0] == 'Z' || fields[0][0] == 'X'
 }
 
 func (p *process) program(ctx context.Context) error {
@@ -186,7 +215,8 @@ func (p *process) mapped(m *mapping) (place *os.File, via string, err error) {
 	// the process can still find under the path is the file if it has the number.
 	refused := err
 	if place, err = p.inRoot(m.path); err != nil {
-		return nil, "", fmt.Errorf("%w, and by its path: %w", refused, err)
+		// Not wrapped: that the path leads nowhere does not say that the mapping is gone.
+		return nil, "", fmt.Errorf("%w, and by its path: %v", refused, err)
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(int(place.Fd()), &st); err != nil || st.Ino != m.inode {
