@@ -33,6 +33,8 @@ type evaluation struct {
 	hitsKnown bool
 	hitsTurn  uint32
 
+	undecided []*Indicator // for the item
+
 	// For the index.
 	unitTurn []uint32 // by unit: the turn in which it became a candidate
 	units    []int32

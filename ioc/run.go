@@ -51,13 +51,34 @@ type Witness struct {
 // An item that satisfies a part of an indicator over several documents, before the other parts
 // are satisfied, is remembered as a witness: the match comes with the item that completes it.
 func (r *Run) Examine(item Item) []Match {
+	matches, _ := r.Judge(item)
+	return matches
+}
+
+// Judge is [Run.Examine], and also returns the indicators that could not be decided for this item, which
+// [Run.Unknown] counts.
+func (r *Run) Judge(item Item) (matches []Match, undecided []*Indicator) {
 	s := r.set
 	x := s.evaluations.Get().(*evaluation)
 	defer func() {
-		x.item, x.hits = nil, nil // the pool must not keep them alive
+		x.item, x.hits, x.undecided = nil, nil, nil // the pool must not keep them alive
 		s.evaluations.Put(x)
 	}()
 	x.begin(item)
+	matches = r.judge(x)
+	return matches, x.undecided
+}
+
+// Recall counts an indicator that could not be decided for an item that is not examined again, because
+// it is known from an earlier run.
+func (r *Run) Recall(undecided *Indicator) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unknown[undecided]++
+}
+
+func (r *Run) judge(x *evaluation) []Match {
+	s, item := r.set, x.item
 	var matches []Match
 	if item.Document() == "FileItem" {
 		matches = s.hashMatches(x)
@@ -97,9 +118,8 @@ func (r *Run) holds(x *evaluation, u *unit) bool {
 	case isTrue:
 		return true
 	case isUnknown:
-		r.mu.Lock()
-		r.unknown[u.part.owner.source]++
-		r.mu.Unlock()
+		x.undecided = append(x.undecided, u.part.owner.source)
+		r.Recall(u.part.owner.source)
 	}
 	return false
 }
