@@ -19,6 +19,7 @@ var csvColumns = []string{
 	"md5", "sha1", "sha256",
 	"match_kind", "match_name", "match_id", "match_score", "description", "source", "line", "tags",
 	"reference", "evidence", "evidence_cut",
+	"via", "deleted",
 }
 
 const (
@@ -143,7 +144,16 @@ func (c *CSV) row(f *finding.Finding, m *finding.Match) []string {
 		cell(string(m.Kind)), cell(m.Name), cell(m.ID), strconv.Itoa(m.Score), cell(m.Description),
 		cell(m.Source), lineText(m.Line), cell(strings.Join(m.Tags, " ")),
 		cell(metaValue(m, "reference", "link", "url")), cell(csvEvidenceText(m)), strconv.Itoa(m.Cut + max(0, len(m.Evidence)-csvEvidence)),
+		cell(o.Via), deletedText(o.Deleted),
 	}
+}
+
+// deletedText is empty for nearly all objects.
+func deletedText(deleted bool) string {
+	if deleted {
+		return "true"
+	}
+	return ""
 }
 
 // verdict returns the row that ends a run: the verdict stands as description.

@@ -134,6 +134,7 @@ func (l *line) object() (finding.Object, error) {
 	if x := l.Tyto.Object; x != nil {
 		o.Kind, o.Type = finding.ObjectKind(x.Kind), x.Type
 		o.Links, o.Attributes = x.Links, x.Attributes
+		o.Via, o.Deleted = x.Via, x.Deleted
 		for name, to := range map[string]*time.Time{
 			"mtime": &o.Modified, "accessed": &o.Accessed, "ctime": &o.Changed, "created": &o.Created,
 		} {

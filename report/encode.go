@@ -158,6 +158,7 @@ func (e *encoder) object(l *line, o *finding.Object) {
 	l.Tyto.OriginalPath, l.Tyto.OriginalPathBase64 = text(o.OriginalPath), exact(o.OriginalPath)
 	l.Tyto.Object = &objectSet{
 		Kind: text(string(o.Kind)), Type: text(o.Type), Links: o.Links, Attributes: texts(o.Attributes),
+		Via: text(o.Via), Deleted: o.Deleted,
 	}
 	for _, a := range o.Attributes {
 		l.File.Attributes = append(l.File.Attributes, strings.ToLower(text(a)))

@@ -249,6 +249,9 @@ func objectFacts(f *finding.Finding) [][2]string {
 		}
 	}
 	add("original path", o.OriginalPath)
+	if o.Via != "" {
+		add("found", viaText(o))
+	}
 	add("examined", clockText(f.Time))
 	add("size", Count(o.Size)+" bytes")
 	add("type", o.Type)

@@ -166,6 +166,8 @@ type objectSet struct {
 	Type       string            `json:"type,omitempty"`
 	Links      uint64            `json:"links,omitempty"`
 	Attributes []string          `json:"attributes,omitempty"`
+	Via        string            `json:"via,omitempty"`
+	Deleted    bool              `json:"deleted,omitempty"`
 	OddTimes   map[string]string `json:"odd_times,omitempty"`
 }
 

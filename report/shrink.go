@@ -65,6 +65,7 @@ func (m limits) shrink(l *line) {
 	}
 	if o := l.Tyto.Object; o != nil {
 		short(&o.Kind, &o.Type)
+		o.Via = cutText(o.Via, m.path, &cut.Text)
 		o.Attributes = m.texts(o.Attributes, nil, &cut.Text)
 	}
 	if s := l.Tyto.Skip; s != nil {

@@ -33,6 +33,9 @@ func (b *styled) finding(f *finding.Finding, verbose bool) {
 	if f.Object.OriginalPath != "" {
 		b.linef("%14soriginally %s", "", Safe(f.Object.OriginalPath))
 	}
+	if f.Object.Via != "" {
+		b.linef("%14s%s", "", viaText(&f.Object))
+	}
 	n := len(f.Matches)
 	if !verbose {
 		n = min(n, shownMatches)
@@ -43,6 +46,14 @@ func (b *styled) finding(f *finding.Finding, verbose bool) {
 	if more := len(f.Matches) - n; more > 0 {
 		b.linef("%14sand %s, see the report or --verbose", "", matchCount(more, "further "))
 	}
+}
+
+// viaText says where an object was found to which its path does not lead.
+func viaText(o *finding.Object) string {
+	if o.Deleted {
+		return "deleted; its content is " + Safe(o.Via)
+	}
+	return "not under this path here, but as " + Safe(o.Via)
 }
 
 func (b *styled) match(m *finding.Match, verbose bool) {

@@ -21,12 +21,29 @@ type matcher struct {
 	run        *ioc.Run   // nil without indicators
 	thresholds finding.Thresholds
 	log        *slog.Logger
+	// numbers are the places of indicators in their set, by which an inventory knows them.
+	numbers map[*ioc.Indicator]int
+}
+
+// verdict is what a matcher says of an object.
+type verdict struct {
+	finding *finding.Finding // nil if nothing matched
+	// trusted reports that the object is on a list of harmless files in spite of what matched.
+	trusted   bool
+	undecided []*ioc.Indicator
 }
 
 func newMatcher(o *Options) *matcher {
 	m := &matcher{rules: o.Rules, indicators: o.Indicators, thresholds: o.Thresholds, log: o.Log}
-	if m.indicators != nil {
-		m.run = m.indicators.NewRun()
+	if m.indicators == nil {
+		return m
+	}
+	m.run = m.indicators.NewRun()
+	if o.Inventory != nil {
+		m.numbers = map[*ioc.Indicator]int{}
+		for n, i := range m.indicators.Indicators() {
+			m.numbers[i] = n
+		}
 	}
 	return m
 }
@@ -57,13 +74,13 @@ func (m *matcher) decode(line []byte) (*examine.Facts, error) {
 	return examine.DecodeFacts(line, n)
 }
 
-// match returns the finding on an object, or nil if nothing matched. facts is nil if the content was
-// not examined. trusted reports that the object is on a list of harmless files in spite of what
-// matched.
-func (m *matcher) match(o *finding.Object, facts *examine.Facts) (f *finding.Finding, trusted bool) {
+// match returns what is to be said of an object. facts is nil if the content was not examined.
+func (m *matcher) match(o *finding.Object, facts *examine.Facts) (v verdict) {
 	var matches []finding.Match
 	if m.run != nil {
-		for _, im := range m.run.Examine(fileItem(o, facts)) {
+		var found []ioc.Match
+		found, v.undecided = m.run.Judge(fileItem(o, facts))
+		for _, im := range found {
 			matches = append(matches, withWitnesses(im))
 		}
 	}
@@ -78,11 +95,11 @@ func (m *matcher) match(o *finding.Object, facts *examine.Facts) (f *finding.Fin
 		}
 	}
 	if len(matches) == 0 {
-		return nil, false
+		return v
 	}
 	if m.indicators != nil {
-		if _, ok := m.indicators.Trusted(o.Hashes); ok {
-			return nil, true
+		if _, v.trusted = m.indicators.Trusted(o.Hashes); v.trusted {
+			return v
 		}
 	}
 	slices.SortStableFunc(matches, func(a, b finding.Match) int { return b.Score - a.Score })
@@ -91,13 +108,27 @@ func (m *matcher) match(o *finding.Object, facts *examine.Facts) (f *finding.Fin
 		subs[i] = matches[i].Score
 	}
 	score := finding.Score(subs)
-	return &finding.Finding{
+	v.finding = &finding.Finding{
 		Time:    time.Now(),
 		Object:  *o,
 		Matches: matches,
 		Score:   score,
 		Level:   m.thresholds.Level(score),
-	}, false
+	}
+	return v
+}
+
+// recall counts the indicators that an earlier scan could not decide for a file.
+func (m *matcher) recall(undecided []int) {
+	if m.run == nil {
+		return
+	}
+	all := m.indicators.Indicators()
+	for _, n := range undecided {
+		if n >= 0 && n < len(all) { // an inventory is a file that others may write
+			m.run.Recall(all[n])
+		}
+	}
 }
 
 // maxUndecided is how many undecided indicators are named one by one.
@@ -159,6 +190,8 @@ func withFacts(o finding.Object, facts *examine.Facts) finding.Object {
 		Path:     memberPath(o.Path, facts.Member),
 		Size:     facts.Size,
 		Modified: facts.Modified,
+		Via:      o.Via,
+		Deleted:  o.Deleted,
 		Owner:    o.Owner,
 		Group:    o.Group,
 		Device:   o.Device,
