@@ -34,7 +34,9 @@ func TestLyingWorker(t *testing.T) {
 				answers = append(answers, []byte(a))
 			}
 			object := finding.Object{Kind: finding.File, Path: filepath.FromSlash("/tmp/evil.exe"), Size: 3}
-			s.done(&object, answers, nil)
+			x := s.examination(&object, true)
+			x.answers = answers
+			x.done(t.Context(), nil)
 			var reasons []finding.Reason
 			for _, k := range sink.skips {
 				reasons = append(reasons, k.Reason)

@@ -38,7 +38,11 @@ func (s *Scan) showProgress(ctx context.Context) (stop func()) {
 		for {
 			select {
 			case <-tick.C:
-				s.opts.Progress(s.progress())
+				p := s.progress()
+				s.opts.Progress(p)
+				if p.Paused != "" {
+					_ = s.gate.awaitWork(ctx) // nothing happens meanwhile, not even here
+				}
 			case <-done:
 				return
 			}

@@ -68,12 +68,22 @@ type Options struct {
 	// Thresholds are the lowest scores of each level.
 	Thresholds finding.Thresholds
 
+	// Inventory knows files from earlier scans and remembers those of this one; nil: none. With it the
+	// hashes of all files are taken. It stays the caller's, who opens it for the scan's [Profile] and
+	// closes it after Run.
+	Inventory Inventory
+	// Gate lets the scan be paused from its very beginning; nil: a gate of its own, see [Scan.Gate]. A
+	// scan whose gate is closed does nothing, starts no process and opens no file. Loading rules and
+	// indicators comes before the scan and is the caller's to pause.
+	Gate *Gate
+
 	// Begun is when the work for this scan began, which is the scan's start in the summary. CPULimit
 	// counts from there, so that loading the rules is part of it. Zero is when Run is called.
 	Begun time.Time
 
-	// Examined, if set, is called for each file whose content was examined, with what was learned
-	// of it; members of archives do not come. It may be called concurrently.
+	// Examined, if set, is called for each file whose content was examined by this scan, with what was
+	// learned of it; members of archives and files that the inventory knows do not come. It may be
+	// called concurrently.
 	Examined func(*finding.Object)
 	// Progress, if set, is called a few times per second from one goroutine.
 	Progress func(Progress)
@@ -84,6 +94,8 @@ type Options struct {
 // Progress is a snapshot of a running scan.
 type Progress struct {
 	Objects, Files, Bytes int64
+	// Recalled is how many of Files the inventory knew, RecalledBytes their size, which was not read.
+	Recalled, RecalledBytes int64
 	// TotalFiles and TotalBytes are what there is to examine; 0 until it has been counted.
 	TotalFiles, TotalBytes int64
 	Findings               map[finding.Level]int64

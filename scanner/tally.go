@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"tyto/finding"
+	"tyto/store"
 )
 
 // skipExamples is how many skips of each reason the summary names.
@@ -21,6 +22,8 @@ type tally struct {
 	trusted  int64
 	skips    map[finding.Reason]finding.SkipCount
 	current  string
+	// recalled counts the files that the inventory knew, and their bytes, which were not read.
+	recalled, recalledBytes int64
 }
 
 func newTally() *tally {
@@ -44,6 +47,21 @@ func (t *tally) file(members int, bytes int64) {
 	t.objects += 1 + int64(members)
 	t.bytes += bytes
 	t.mu.Unlock()
+}
+
+// recall counts a file that the inventory knew. examined says whether its content had been examined.
+func (t *tally) recall(r *store.FileRecord, examined bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.below += int64(r.Below)
+	t.trusted += int64(r.Trusted)
+	if !examined {
+		return
+	}
+	t.files++
+	t.objects += 1 + int64(r.Members)
+	t.recalled++
+	t.recalledBytes += r.Object.Size
 }
 
 func (t *tally) finding(l finding.Level) {
@@ -80,6 +98,7 @@ func (t *tally) fill(s *finding.Summary) {
 	s.Objects, s.Files, s.Bytes = t.objects, t.files, t.bytes
 	s.Findings, s.BelowThreshold, s.Trusted = t.findings, t.below, t.trusted
 	s.Skips = t.skips
+	s.Recalled = t.recalled
 }
 
 // progress returns a snapshot of the counts.
@@ -90,6 +109,7 @@ func (t *tally) progress() Progress {
 		Objects: t.objects, Files: t.files, Bytes: t.bytes,
 		Findings: maps.Clone(t.findings),
 		Current:  t.current,
+		Recalled: t.recalled, RecalledBytes: t.recalledBytes,
 	}
 	for reason, c := range t.skips {
 		if reason.Matters() {

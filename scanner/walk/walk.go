@@ -163,6 +163,18 @@ func Reason(err error) finding.Reason {
 	return finding.Unreadable
 }
 
+// Resolve returns the paths below which [Walk] finds the files of roots: absolute, and without
+// symbolic links. Roots that cannot be resolved are left out, as the walk leaves them out.
+func Resolve(roots []string) []string {
+	var resolved []string
+	for _, root := range roots {
+		if path, err := resolve(root); err == nil {
+			resolved = append(resolved, path)
+		}
+	}
+	return resolved
+}
+
 // resolve makes a root absolute and resolves its symbolic links.
 func resolve(path string) (string, error) {
 	if path == "" {
