@@ -1,0 +1,166 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"time"
+
+	"tyto/finding"
+)
+
+// KnownFile is a file that the inventory knows.
+type KnownFile struct {
+	// Object is the file as it was when it was examined.
+	Object finding.Object
+	// Examined is when that was.
+	Examined time.Time
+	// Gone is when a scan found the file to be missing; zero if none did.
+	Gone time.Time
+	// Run is the run that examined it; 0 is none.
+	Run int64
+	// Findings and Skips are those of that examination, also on files inside it.
+	Findings []finding.Finding
+	Skips    []finding.Skip
+	// Hash is the hash that was asked for.
+	Hash string
+}
+
+// hashColumns are the indexed columns, by the length of their hashes in bytes.
+var hashColumns = map[int]string{16: "md5", 20: "sha1", 32: "sha256"}
+
+// IsHash reports whether a text has the form of a hash that [Store.FilesByHash] can look for.
+func IsHash(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && hashColumns[len(b)] != ""
+}
+
+// FilesByHash yields the known files that have one of the hashes, in the order of the hashes, gone ones
+// too. A hash is an MD5, SHA-1 or SHA-256 in hexadecimal; its length tells. Files inside of others
+// are not known by their hashes.
+//
+// It ends with the first error. No lock is held while the loop's body runs.
+func (s *Store) FilesByHash(ctx context.Context, hashes []string) iter.Seq2[KnownFile, error] {
+	return func(yield func(KnownFile, error) bool) {
+		for _, hash := range hashes {
+			ids, err := s.idsByHash(ctx, hash)
+			for i := 0; err == nil && i < len(ids); i++ {
+				var known *KnownFile
+				if known, err = s.known(ctx, ids[i]); err == nil && known != nil {
+					known.Hash = hash
+					if !yield(*known, nil) {
+						return
+					}
+				}
+			}
+			if err != nil {
+				yield(KnownFile{Hash: hash}, s.failed("look up a hash", err))
+				return
+			}
+		}
+	}
+}
+
+// maxSame bounds the files of one hash that are yielded, and so the memory for them. Only the empty file
+// and the like come near.
+const maxSame = 100_000
+
+// hashQuery returns the query for the row ids of the files that have a hash.
+func hashQuery(column string) string {
+	return fmt.Sprintf("SELECT id FROM files WHERE %s = ? LIMIT %d", column, maxSame)
+}
+
+func (s *Store) idsByHash(ctx context.Context, hash string) (ids []int64, err error) {
+	b, err := hex.DecodeString(hash)
+	column := hashColumns[len(b)]
+	if err != nil || column == "" {
+		return nil, fmt.Errorf("%q is neither an MD5, nor a SHA-1, nor a SHA-256", hash)
+	}
+	rows, err := s.read.QueryContext(ctx, hashQuery(column), b)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// known reads one file; nil if it was forgotten meanwhile.
+func (s *Store) known(ctx context.Context, id int64) (*KnownFile, error) {
+	var v [23]any
+	targets := make([]any, len(v))
+	for i := range v {
+		targets[i] = &v[i]
+	}
+	err := s.read.QueryRowContext(ctx, `
+		SELECT d.path, f.name, f.inode, f.size, f.mtime, f.ctime, f.usn, f.md5, f.sha1, f.sha256, f.type, f.run, f.examined,
+			f.device, f.mode, f.owner, f."group", f.links, f.atime, f.btime, f.attributes, f.original, f.gone
+		FROM files f JOIN dirs d ON d.id = f.dir WHERE f.id = ?`, id).Scan(targets...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	k := &KnownFile{
+		Object: finding.Object{
+			Kind: finding.File, Path: text(v[0]) + text(v[1]), OriginalPath: text(v[21]),
+			Inode: uint64(integer(v[2])), Size: integer(v[3]), USN: integer(v[6]),
+			Modified: timeOf(stampOf(v[4])), Changed: timeOf(stampOf(v[5])), Accessed: timeOf(stampOf(v[18])), Created: timeOf(stampOf(v[19])),
+			Hashes: hashes(bytesOf(v[7]), bytesOf(v[8]), bytesOf(v[9])), Type: text(v[10]),
+			Device: uint64(integer(v[13])), Mode: fs.FileMode(integer(v[14])), Owner: text(v[15]), Group: text(v[16]),
+			Links: uint64(integer(v[17])), Attributes: splitAttributes(text(v[20])),
+		},
+		Run: integer(v[11]), Examined: timeOf(stampOf(v[12])), Gone: timeOf(stampOf(v[22])),
+	}
+	return k, s.knownOutcomes(ctx, id, k)
+}
+
+// knownOutcomes adds what was found in a file.
+func (s *Store) knownOutcomes(ctx context.Context, id int64, k *KnownFile) error {
+	rows, err := s.read.QueryContext(ctx, "SELECT line FROM outcomes WHERE file = ? ORDER BY n", id)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var r FileRecord
+	for rows.Next() {
+		var line []byte
+		if err := rows.Scan(&line); err != nil {
+			return err
+		}
+		if err := r.add(line); err != nil {
+			return err
+		}
+	}
+	k.Findings, k.Skips = r.Findings, r.Skips
+	return rows.Err()
+}
+
+// Counts says how much the inventory holds.
+type Counts struct {
+	Files int64 // known, without those that are gone
+	Gone  int64
+	Bytes int64 // the size of Files
+}
+
+// Counts counts the inventory. It reads all of it, which takes about a second for a million files.
+func (s *Store) Counts(ctx context.Context) (c Counts, err error) {
+	err = s.read.QueryRowContext(ctx, `
+		SELECT count(*) - count(gone), count(gone), coalesce(sum(CASE WHEN gone IS NULL THEN size END), 0) FROM files`).
+		Scan(&c.Files, &c.Gone, &c.Bytes)
+	if err != nil {
+		return Counts{}, s.failed("count the inventory", err)
+	}
+	return c, nil
+}
