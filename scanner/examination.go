@@ -66,7 +66,7 @@ func (s *Scan) visit(ctx context.Context, e *walk.Entry) error {
 func (s *Scan) examination(o *finding.Object, noted bool) *examination {
 	x := &examination{Scan: s, object: *o}
 	if noted && s.keeps(o) {
-		x.opened = time.Now()
+		x.opened = s.now()
 		x.record = &store.FileRecord{}
 	}
 	return x

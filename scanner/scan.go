@@ -20,6 +20,7 @@ const drainTime = 2 * time.Second
 type Scan struct {
 	opts    Options
 	log     *slog.Logger
+	now     func() time.Time // the clock by which files are opened
 	gate    *Gate
 	tally   *tally
 	total   total
@@ -45,6 +46,7 @@ func New(opts Options, sink Sink) *Scan {
 	return &Scan{
 		opts:    opts,
 		log:     opts.Log,
+		now:     time.Now,
 		gate:    opts.Gate,
 		tally:   newTally(),
 		matcher: newMatcher(&opts),
