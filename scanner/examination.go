@@ -22,8 +22,10 @@ type examination struct {
 	*Scan
 	object finding.Object
 	opened time.Time // before its first byte was read
-	// record is what the inventory will know of the file; nil if it must not.
+	// record is what the inventory will know of the file; nil without an inventory.
 	record *store.FileRecord
+	// keeps is false if the inventory must not know the file, and is only told what was found.
+	keeps bool
 	// answers are those of the worker, as they came: decoded they take more memory.
 	answers [][]byte
 }
@@ -37,7 +39,9 @@ func (s *Scan) visit(ctx context.Context, e *walk.Entry) error {
 	s.tally.starting(e.Object.Path)
 	if e.SeenBefore {
 		// The content has been examined under another name; this name has not.
-		s.examination(&e.Object, false).match(nil)
+		x := s.examination(&e.Object, false)
+		x.match(nil)
+		x.note()
 		return nil
 	}
 	if s.recall(&e.Object) {
@@ -55,19 +59,21 @@ func (s *Scan) visit(ctx context.Context, e *walk.Entry) error {
 	if err != nil {
 		x.skip(finding.Skip{Path: x.object.Path, Reason: walk.Reason(err), Detail: err.Error()})
 		x.match(nil)
+		x.note()
 		return nil
 	}
 	x.object = e.Object // as it was opened
 	return x.submit(ctx, f)
 }
 
-// examination begins the examination of an object. It is noted for the inventory if that is wanted, and
-// the object is one that the inventory may know.
-func (s *Scan) examination(o *finding.Object, noted bool) *examination {
+// examination begins the examination of an object. The inventory will know it if that is wanted, and the
+// object is one that it may know.
+func (s *Scan) examination(o *finding.Object, wanted bool) *examination {
 	x := &examination{Scan: s, object: *o}
-	if noted && s.keeps(o) {
+	if s.opts.Inventory != nil {
 		x.opened = s.now()
 		x.record = &store.FileRecord{}
+		x.keeps = wanted && s.keeps(o)
 	}
 	return x
 }
@@ -94,6 +100,7 @@ func (x *examination) submit(ctx context.Context, f *os.File) error {
 	}
 	x.match(nil)
 	x.skip(finding.Skip{Path: x.object.Path, Reason: finding.Stopped, Detail: err.Error()})
+	x.note()
 	return err
 }
 
@@ -137,6 +144,7 @@ func (x *examination) done(ctx context.Context, err error) {
 	lost := &worker.LostError{Reason: finding.ScanError, Detail: err.Error()}
 	errors.As(err, &lost)
 	x.skip(finding.Skip{Path: x.object.Path, Reason: lost.Reason, Detail: lost.Detail})
+	x.note()
 }
 
 // examined ends the examination of a file whose content was examined.
@@ -198,9 +206,20 @@ func (x *examination) noteVerdict(v *verdict) {
 
 // remember gives the inventory what was found out, if the file would be examined to the same end again.
 func (x *examination) remember() {
-	if x.record == nil || slices.ContainsFunc(x.record.Skips, func(k finding.Skip) bool { return !settled[k.Reason] }) {
+	if x.record == nil {
+		return
+	}
+	if !x.keeps || slices.ContainsFunc(x.record.Skips, func(k finding.Skip) bool { return !settled[k.Reason] }) {
+		x.note()
 		return
 	}
 	x.record.Object, x.record.Examined = x.object, x.opened
 	x.opts.Inventory.Remember(x.record)
+}
+
+// note tells the inventory what was found of an object that it must not know.
+func (x *examination) note() {
+	if x.record != nil {
+		x.opts.Inventory.Note(x.record.Findings, x.record.Skips)
+	}
 }

@@ -28,6 +28,8 @@ type Inventory interface {
 	Recall(*finding.Object) (*store.FileRecord, bool)
 	// Remember keeps what was found out about a file, all of it or nothing.
 	Remember(*store.FileRecord)
+	// Note takes what was found out about an object that cannot be remembered.
+	Note(findings []finding.Finding, skips []finding.Skip)
 	// Flush puts what was remembered where a power cut cannot reach it. It returns the first error that
 	// the inventory had.
 	Flush() error

@@ -343,6 +343,7 @@ type failing struct{}
 
 func (failing) Recall(*finding.Object) (*store.FileRecord, bool) { return nil, false }
 func (failing) Remember(*store.FileRecord)                       {}
+func (failing) Note([]finding.Finding, []finding.Skip)           {}
 func (failing) Flush() error                                     { return errors.New("the disk is full") }
 func (failing) Finish(context.Context, []string, func(string) bool) (int64, error) {
 	return 0, errors.New("the disk is full")

@@ -129,6 +129,14 @@ func (s *Scan) tell(f *finding.Finding) {
 	s.sink.Finding(f)
 }
 
+// leave tells of what a source left out.
+func (s *Scan) leave(k finding.Skip) {
+	s.skip(k)
+	if s.opts.Inventory != nil && k.Reason.Matters() {
+		s.opts.Inventory.Note(nil, []finding.Skip{k})
+	}
+}
+
 func (s *Scan) skip(k finding.Skip) {
 	s.tally.skip(k)
 	s.deliver.Lock()

@@ -35,7 +35,7 @@ func (s *Scan) objects(ctx context.Context) error {
 				files[e.ID()] = met{e.Object.Path, e.Object.Changed.UnixNano()}
 			}
 			return s.visit(ctx, e)
-		}, s.skip)
+		}, s.leave)
 		if err != nil {
 			return err
 		}
@@ -49,5 +49,5 @@ func (s *Scan) objects(ctx context.Context) error {
 			return nil
 		}
 		return s.visit(ctx, e)
-	}, s.skip)
+	}, s.leave)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +35,7 @@ type entry struct {
 	lines  []line // outcomes of the file
 	skip   []bool // of the lines, which do not go into the records of the run
 	retell int64  // row id of a known file of which only the lines are added to the run; else 0
+	note   bool   // the lines belong to no file that is remembered
 }
 
 // line is one line of a report.
@@ -54,6 +56,27 @@ func (s *Session) Remember(r *FileRecord) {
 	e := &entry{record: *r}
 	e.record.Profile, e.record.Run = s.options.Profile, s.options.Run
 	s.enqueue(e)
+}
+
+// Note adds to the records of the run what was found out about an object that is not remembered. A
+// session of a run that goes on forgets what earlier ones noted, as it will be told again.
+func (s *Session) Note(findings []finding.Finding, skips []finding.Skip) {
+	if s.options.Run == 0 || s.Err() != nil {
+		return
+	}
+	skips = slices.DeleteFunc(slices.Clone(skips), func(k finding.Skip) bool { return !k.Reason.Matters() })
+	if len(findings)+len(skips) == 0 {
+		return
+	}
+	s.enqueue(&entry{record: FileRecord{Findings: findings, Skips: skips, Examined: s.store.options.Now()}, note: true})
+}
+
+// forgetNotes removes what earlier sessions of the same run noted.
+func (s *Session) forgetNotes() error {
+	return s.store.update(s.ctx, "forget the notes of an interrupted run", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(s.ctx, "DELETE FROM records WHERE run = ? AND file IS NULL", s.options.Run)
+		return err
+	})
 }
 
 // retold returns the entry of a file whose earlier findings are told to another run.
@@ -180,7 +203,9 @@ func (s *Session) write(tx *sql.Tx, entries []*entry) (ids []int64, err error) {
 		if err != nil {
 			return nil, err
 		}
-		ids = append(ids, id)
+		if !e.note {
+			ids = append(ids, id)
+		}
 	}
 	return ids, nil
 }
@@ -248,11 +273,14 @@ func (w *writer) close() {
 
 // entry writes one entry and returns the row id of its file.
 func (w *writer) entry(e *entry) (id int64, err error) {
+	if e.note {
+		return 0, w.records(sql.NullInt64{}, e)
+	}
 	if e.retell != 0 {
 		if _, err := w.retell.Exec(w.options.Run, e.retell); err != nil {
 			return 0, err
 		}
-		return e.retell, w.records(e.retell, e)
+		return e.retell, w.records(sql.NullInt64{Int64: e.retell, Valid: true}, e)
 	}
 	dir, name := splitPath(e.record.Object.Path)
 	dirID, err := w.dir(dir)
@@ -270,7 +298,7 @@ func (w *writer) entry(e *entry) (id int64, err error) {
 			return 0, err
 		}
 	}
-	return id, w.records(id, e)
+	return id, w.records(sql.NullInt64{Int64: id, Valid: true}, e)
 }
 
 // replace makes room for a new examination of a file.
@@ -295,8 +323,8 @@ func (w *writer) replace(dir int64, name string, e *entry) error {
 	return err
 }
 
-// records adds the lines of an entry to the records of the run.
-func (w *writer) records(file int64, e *entry) error {
+// records adds the lines of an entry to the records of the run. file is null for what is only noted.
+func (w *writer) records(file sql.NullInt64, e *entry) error {
 	if w.options.Run == 0 {
 		return nil
 	}

@@ -68,6 +68,11 @@ func (s *Store) Session(o SessionOptions) *Session {
 	if s.write == nil {
 		session.fail(fmt.Errorf("use the inventory: the state file %q is open for reading only", s.path))
 	}
+	if o.Run != 0 && s.write != nil {
+		if err := session.forgetNotes(); err != nil {
+			session.fail(err)
+		}
+	}
 	session.writing.Go(session.commitRegularly)
 	return session
 }
