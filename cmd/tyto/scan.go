@@ -21,6 +21,7 @@ import (
 	"tyto/finding"
 	"tyto/report"
 	"tyto/scanner"
+	"tyto/scanner/walk"
 )
 
 func newScan() *cobra.Command {
@@ -55,7 +56,7 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 	begun := time.Now()
 	if len(paths) == 0 && !flags.critical {
 		var err error
-		if paths, err = wholeComputer(); err != nil {
+		if paths, err = walk.Computer(); err != nil {
 			return err
 		}
 	}
