@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 			"harmless":  harmless,
 			"interrupt": interrupt,
 			"joined":    joined,
+			"settled":   settled,
 			"zipped":    zipped,
 		},
 		Condition: func(cond string) (bool, error) {
@@ -170,6 +171,10 @@ func joined(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Join(args[1:], "")), 0o600))
 }
+
+// settled waits until the files of the script are old enough for their times to prove that they do not
+// change any more, as the inventory wants it.
+func settled(*testscript.TestScript, bool, []string) { time.Sleep(2100 * time.Millisecond) }
 
 // zipped makes a zip archive of files: "zipped ARCHIVE FILE…".
 func zipped(ts *testscript.TestScript, neg bool, args []string) {

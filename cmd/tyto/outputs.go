@@ -162,7 +162,7 @@ func (o *outputs) told(err error) {
 
 func (o *outputs) progress(p scanner.Progress) {
 	_ = o.terminal.Progress(report.Progress{
-		Objects: p.Objects, Files: p.Files, Bytes: p.Bytes,
+		Objects: p.Objects, Files: p.Files, Bytes: p.Bytes, RecalledBytes: p.RecalledBytes,
 		TotalFiles: p.TotalFiles, TotalBytes: p.TotalBytes,
 		Findings: p.Findings, Current: p.Current, Paused: p.Paused,
 		Elapsed: time.Since(o.begun), Active: p.Active,
@@ -182,9 +182,14 @@ func (o *outputs) finish(s *finding.Summary) error {
 func (o *outputs) Close() error { return o.sink.Close() }
 
 // start tells all outputs what is about to be scanned.
-func (o *outputs) start(l *detect.Set, paths []string, begun time.Time) error {
-	o.begun = begun
-	return o.sink.Start(report.Run{
+func (o *outputs) start(r report.Run) error {
+	o.begun = r.Started
+	return o.sink.Start(r)
+}
+
+// reportRun describes a scan for its reports.
+func reportRun(l *detect.Set, paths []string, begun time.Time) report.Run {
+	return report.Run{
 		ID:         rand.Text(), // so that no report can be taken for that of another scan
 		Host:       host(),
 		Started:    begun,
@@ -193,5 +198,5 @@ func (o *outputs) start(l *detect.Set, paths []string, begun time.Time) error {
 		Command:    os.Args,
 		Rules:      l.RuleSummary,
 		Indicators: l.IndicatorSummary,
-	})
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -42,7 +43,8 @@ could not be examined is listed by reason, and the exit code says so:
 		Example: `  tyto scan
   tyto scan --rules rules/ --ioc iocs/ --report scan.html /home /srv
   tyto scan --map-root /mnt/evidence=C: /mnt/evidence
-  tyto scan --cpu-limit 30 --max-time 2h --exclude '*.iso' /`,
+  tyto scan --cpu-limit 30 --max-time 2h --exclude '*.iso' /
+  tyto scan --inventory known.db --resume /srv`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return scan(cmd, flags, args)
 		},
@@ -79,6 +81,11 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 		defer cancel()
 	}
 
+	known, err := openInventory(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer known.end(ctx, nil)
 	loaded, err := loadShown(ctx, cmd.OutOrStdout(), flags, opts.Log)
 	if ctx.Err() != nil {
 		fmt.Fprintf(messages, "tyto: nothing was scanned: %v while rules and indicators were loaded\n", context.Cause(ctx))
@@ -101,11 +108,15 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 		messages.above(out.terminal)
 		defer messages.above(nil)
 	}
-	opts.Walk.Own = append(loaded.Own(), out.own()...)
+	opts.Walk.Own = slices.Concat(loaded.Own(), out.own(), known.own())
 	if flags.critical {
 		paths = addCritical(&opts, paths)
 	}
-	if err := out.start(loaded, paths, begun); err != nil {
+	run := reportRun(loaded, paths, begun)
+	if err := known.begin(ctx, &opts, loaded, run, flags.resume, messages); err != nil {
+		return errors.Join(err, out.Close())
+	}
+	if err := out.start(run); err != nil {
 		_ = out.Close() // says the same
 		return usageError{err: err, hint: "nothing was scanned; choose another place for the report"}
 	}
@@ -113,6 +124,7 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 	if err != nil {
 		return errors.Join(err, out.Close())
 	}
+	known.end(ctx, summary)
 	describe(summary, flags, loaded, paths)
 	if err := out.finish(summary); err != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "tyto: %s\n", report.Safe(err.Error()))

@@ -22,6 +22,9 @@ type scanFlags struct {
 
 	critical, oneFileSystem, network bool
 
+	inventory    string
+	resume, full bool
+
 	maxSize       byteSize
 	maxSeconds    float64
 	maxTime       time.Duration
@@ -75,6 +78,7 @@ func (f *scanFlags) groups() []flagGroup {
 	return []flagGroup{
 		group("What to look for", f.searchFlags),
 		group("Where", f.whereFlags),
+		group("What is known already", f.inventoryFlags),
 		group("Output", f.outputFlags),
 		group("Limits", f.limitFlags),
 		group("Archives", f.archiveFlags),
@@ -95,6 +99,12 @@ func (f *scanFlags) whereFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.oneFileSystem, "one-file-system", false, "stay on the file systems of the given paths")
 	flags.BoolVar(&f.network, "network", false, "scan network file systems too")
 	flags.StringArrayVar(&f.mapRoot, "map-root", nil, "a mounted disk and what it was: `DIR=ROOT`, such as /mnt/evidence=C:; repeatable")
+}
+
+func (f *scanFlags) inventoryFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&f.inventory, "inventory", "", "remember the files and what was found in `FILE`, and do not open what has not changed since it was examined for the same things")
+	flags.BoolVar(&f.resume, "resume", false, "go on with the scan of the same paths that was interrupted; needs --inventory")
+	flags.BoolVar(&f.full, "full", false, "examine every file again, changed or not; needs --inventory")
 }
 
 func (f *scanFlags) outputFlags(flags *pflag.FlagSet) {
@@ -228,6 +238,8 @@ func (f *scanFlags) check() error {
 	switch {
 	case !slices.Contains([]string{"notice", "warning", "alert"}, f.threshold):
 		return usagef("use notice, warning or alert", "--threshold %q is no level", f.threshold)
+	case f.inventory == "" && (f.resume || f.full):
+		return usagef("name the file of the earlier scan: --inventory FILE", "--resume and --full need an inventory")
 	case f.quiet && f.verbose:
 		return usagef("choose one", "--quiet and --verbose contradict each other")
 	case f.noCache && f.cacheDir != "":
