@@ -251,7 +251,7 @@ func (v *Vault) contain(ctx context.Context, src *source, r *Request, out *Outco
 	if err := v.opts.fault("copied"); err != nil {
 		return err
 	}
-	left, err := src.remove(e)
+	left, err := src.remove(e, v.opts.fault)
 	if err != nil {
 		return errors.Join(err, v.discard(f))
 	}

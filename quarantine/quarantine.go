@@ -352,6 +352,11 @@ func (v *Vault) tidy() error {
 }
 
 func (v *Vault) tidyLocked() error {
+	if keys, err := fs.Glob(v.root().FS(), keyName+"-*"); err == nil { // that were never put to use
+		for _, name := range keys {
+			_ = v.root().Remove(name)
+		}
+	}
 	files, err := v.files()
 	if err != nil {
 		return err

@@ -44,22 +44,25 @@ type removal struct {
 }
 
 // remove removes the file and those of its other names that are to be removed.
-func (s *source) remove(e *Entry) (removal, error) {
+func (s *source) remove(e *Entry, step func(string) error) (removal, error) {
 	if err := s.unchanged(); err != nil {
+		return removal{}, err
+	}
+	if err := step("looked"); err != nil {
 		return removal{}, err
 	}
 	restoreFlags, err := s.unlock()
 	if err != nil {
 		return removal{}, err
 	}
-	if err := s.removeName(s.place, e.ID); err != nil {
+	if err := s.removeName(s.place, e.ID, step); err != nil {
 		restoreFlags()
 		return removal{}, err
 	}
 	left := removal{}
 	for i := range e.Names {
 		if n := &e.Names[i]; n.Remove {
-			if err := s.removeOther(string(n.Path), e.ID); err != nil {
+			if err := s.removeOther(string(n.Path), e.ID, step); err != nil {
 				n.Remove = false
 				left.note = fmt.Sprintf("the name %q could not be removed: %v", n.Path, err)
 			}
@@ -76,13 +79,13 @@ func (s *source) remove(e *Entry) (removal, error) {
 }
 
 // removeOther removes another name of the file.
-func (s *source) removeOther(path, id string) error {
+func (s *source) removeOther(path, id string, step func(string) error) error {
 	p, err := openPlace(path)
 	if err != nil {
 		return err
 	}
 	defer p.close()
-	return s.removeName(p, id)
+	return s.removeName(p, id, step)
 }
 
 // unlock takes off the attributes that forbid to remove the file: malware likes to set them. They are part
@@ -99,17 +102,20 @@ func (s *source) unlock() (restore func(), err error) {
 }
 
 // removeName gives up one name of the file, in the three steps above.
-func (s *source) removeName(p place, id string) (err error) {
+func (s *source) removeName(p place, id string, step func(string) error) (err error) {
 	stage, err := makeStage(p, stageName(id))
 	if err != nil {
 		return err
 	}
 	defer stage.close()
 	err = renameNew(p.dir, p.name, stage.dir, staged)
-	if err == nil {
-		err = s.unlinkStaged(p, stage)
-	} else if errors.Is(err, unix.ENOENT) {
+	switch {
+	case errors.Is(err, unix.ENOENT):
 		err = fmt.Errorf("%w: it has another name now, or none", ErrChanged)
+	case err == nil:
+		if err = step("moved"); err == nil {
+			err = s.unlinkStaged(p, stage)
+		}
 	}
 	return errors.Join(err, stage.remove(p))
 }

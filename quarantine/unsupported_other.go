@@ -28,7 +28,7 @@ func (s *source) volume() uint64                   { return 0 }
 func (s *source) bytes() int64                     { return 0 }
 func (s *source) unchanged() error                 { return ErrUnsupported }
 func (s *source) removable() error                 { return ErrUnsupported }
-func (s *source) remove(*Entry) (removal, error)   { return removal{}, ErrUnsupported }
+func (s *source) remove(*Entry, func(string) error) (removal, error)   { return removal{}, ErrUnsupported }
 func (s *source) otherNames([]string) []string     { return nil }
 func (s *source) holders(context.Context) []Holder { return nil }
 func (s *source) vital() string                    { return "" }
