@@ -61,6 +61,8 @@ type Options struct {
 	Own []walk.FileID
 	// Exclude holds patterns of files to leave out, as in [walk.Options].
 	Exclude []string
+	// Gate, if set, is called before each look at a process, as in [walk.Options].
+	Gate func(context.Context) error
 	// Log receives what is worth knowing but no gap; nil discards it.
 	Log *slog.Logger
 }
@@ -73,6 +75,9 @@ type Source struct {
 
 // New returns the source of this computer's critical areas.
 func New(opts Options) *Source {
+	if opts.Gate == nil {
+		opts.Gate = func(ctx context.Context) error { return ctx.Err() }
+	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
@@ -143,7 +148,7 @@ func newCollection(opts *Options, visit func(*walk.Entry) error, skip func(findi
 	return c, nil
 }
 
-// first reports whether key comes for the first time. It must be comparable.
+// first reports whether key comes for the first time.
 func first[K comparable](c *collection, key K) bool {
 	h := maphash.Comparable(c.seed, key)
 	if c.seen[h] {
@@ -153,6 +158,11 @@ func first[K comparable](c *collection, key K) bool {
 		c.seen[h] = true
 	}
 	return true
+}
+
+// forget makes the next time of key the first one.
+func forget[K comparable](c *collection, key K) {
+	delete(c.seen, maphash.Comparable(c.seed, key))
 }
 
 // add takes the path of a file that is to be visited.
@@ -174,7 +184,7 @@ func (c *collection) flush(ctx context.Context) error {
 	}
 	defer func() { c.paths = c.paths[:0] }()
 	// What runs here is of interest here, even if another computer keeps the file.
-	opts := walk.Options{Roots: c.paths, Own: c.opts.Own, Exclude: c.opts.Exclude, Network: true}
+	opts := walk.Options{Roots: c.paths, Own: c.opts.Own, Exclude: c.opts.Exclude, Network: true, Gate: c.opts.Gate}
 	return walk.Walk(ctx, opts, c.visit, c.skip)
 }
 

@@ -368,6 +368,46 @@ func TestVisitorsErrorAndContextEndTheWalk(t *testing.T) {
 	}
 }
 
+// One process ends between the listing of its mappings and the look at one of them; another has the same
+// file mapped.
+func TestMappingThatIsGoneIsFoundInTheNextProcess(t *testing.T) {
+	proc := t.TempDir()
+	library := filepath.Join(t.TempDir(), "lib.so")
+	plant(t, library, "library")
+	for _, pid := range []string{"100", "200"} {
+		dir := filepath.Join(proc, pid)
+		must(t, os.MkdirAll(filepath.Join(dir, "map_files"), 0o755))
+		must(t, os.MkdirAll(filepath.Join(dir, "ns"), 0o755))
+		must(t, os.Symlink("mnt:[1]", filepath.Join(dir, "ns/mnt")))
+		must(t, os.Symlink("/bin/sleep", filepath.Join(dir, "exe")))
+		must(t, os.WriteFile(filepath.Join(dir, "maps"), []byte("1000-2000 r-xp 00000000 fe:01 5 "+library+"\n"), 0o600))
+	}
+	must(t, os.Symlink(library, filepath.Join(proc, "200/map_files/1000-2000")))
+	c, err := newCollection(&Options{}, nil, func(s finding.Skip) { t.Errorf("skip %v", s) })
+	must(t, err)
+	s := &Source{platform: platform{proc: proc}}
+	for _, pid := range []string{"100", "200", "200"} {
+		must(t, s.process(t.Context(), c, pid))
+	}
+	if diff := cmp.Diff([]string{"/bin/sleep", library}, c.paths); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestGateIsAskedBeforeEachProcess(t *testing.T) {
+	closed := errors.New("closed")
+	asked := 0
+	_, err := collectAll(t.Context(), Options{Gate: func(context.Context) error {
+		if asked++; asked == 3 {
+			return closed
+		}
+		return nil
+	}}, "")
+	if err != closed || asked != 3 {
+		t.Errorf("asked %d times, error %v", asked, err)
+	}
+}
+
 // Without rights, one's own processes are seen and the others are named.
 func TestWithoutRights(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -51,7 +51,7 @@ func (s *Source) processes(ctx context.Context, c *collection) error {
 			if _, err := strconv.ParseUint(name, 10, 32); err != nil {
 				continue
 			}
-			if err := ctx.Err(); err != nil {
+			if err := s.opts.Gate(ctx); err != nil {
 				return err
 			}
 			if err := s.process(ctx, c, name); err != nil {
@@ -185,13 +185,15 @@ func (p *process) mapping(ctx context.Context, m *mapping) error {
 		namespace, device, path string
 		inode                   uint64
 	}
-	if !m.code() || !first(p.collection, key{p.namespace, m.device, m.path, m.inode}) {
+	file := key{p.namespace, m.device, m.path, m.inode}
+	if !m.code() || !first(p.collection, file) {
 		return nil
 	}
 	place, via, err := p.mapped(m)
 	switch {
 	case err == nil:
 	case gone(err):
+		forget(p.collection, file) // another process may still have it
 		return nil
 	default:
 		p.skip(finding.Skip{Path: m.path, Reason: walk.Reason(err), Detail: fmt.Sprintf("mapped by %s: %v", p.path, err)})

@@ -38,7 +38,7 @@ func (s *Source) processes(ctx context.Context, c *collection) error {
 		if pid == idle || pid == system {
 			continue
 		}
-		if err := ctx.Err(); err != nil {
+		if err := s.opts.Gate(ctx); err != nil {
 			return err
 		}
 		if err := s.process(ctx, c, pid); err != nil {
