@@ -25,13 +25,14 @@ type Run struct {
 	Profile  string // what its files are examined for, see [FileRecord]
 	Progress []byte // JSON for people; may be nil
 	Summary  []byte // the report's summary line; nil before the end
+	Detail   []byte // JSON of the scheduler's own; may be nil
 }
 
-const runColumns = `id, task, state, "trigger", queued, started, finished, active, reason, profile, progress, summary`
+const runColumns = `id, task, state, "trigger", queued, started, finished, active, reason, profile, progress, summary, detail`
 
 func (r *Run) columns() []any {
 	return []any{r.Task, r.State, r.Trigger, column(r.Queued), column(r.Started), column(r.Finished),
-		int64(r.Active), r.Reason, r.Profile, optional(r.Progress), optional(r.Summary)}
+		int64(r.Active), r.Reason, r.Profile, optional(r.Progress), optional(r.Summary), optional(r.Detail)}
 }
 
 // optional returns what the database holds for JSON that may be missing.
@@ -46,7 +47,7 @@ func optional(json []byte) any {
 func (s *Store) AddRun(ctx context.Context, r Run) (id int64, err error) {
 	err = s.update(ctx, fmt.Sprintf("store a run of the task %q", r.Task), func(tx *sql.Tx) error {
 		return tx.QueryRowContext(ctx, "INSERT INTO runs ("+strings.TrimPrefix(runColumns, "id, ")+
-			") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id", r.columns()...).Scan(&id)
+			") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id", r.columns()...).Scan(&id)
 	})
 	return id, err
 }
@@ -54,7 +55,7 @@ func (s *Store) AddRun(ctx context.Context, r Run) (id int64, err error) {
 // UpdateRun stores the run of r's ID as it is now, or returns [ErrNotFound].
 func (s *Store) UpdateRun(ctx context.Context, r Run) error {
 	return s.change(ctx, fmt.Sprintf("update run %d", r.ID), "UPDATE runs SET ("+strings.TrimPrefix(runColumns, "id, ")+
-		") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?", append(r.columns(), r.ID)...)
+		") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?", append(r.columns(), r.ID)...)
 }
 
 // Run returns the run with an ID, or [ErrNotFound].
@@ -110,12 +111,12 @@ func listing(conditions []string, args []any, limit int) (string, []any) {
 
 func (s *Store) runs(ctx context.Context, which string, args ...any) ([]Run, error) {
 	var list []Run
-	err := s.rows(ctx, "read the runs", "SELECT "+runColumns+" FROM runs "+which, args, 12, func(v []any) {
+	err := s.rows(ctx, "read the runs", "SELECT "+runColumns+" FROM runs "+which, args, 13, func(v []any) {
 		list = append(list, Run{
 			ID: integer(v[0]), Task: text(v[1]), State: text(v[2]), Trigger: text(v[3]),
 			Queued: timeOf(stampOf(v[4])), Started: timeOf(stampOf(v[5])), Finished: timeOf(stampOf(v[6])),
 			Active: time.Duration(integer(v[7])), Reason: text(v[8]), Profile: text(v[9]),
-			Progress: bytesOf(v[10]), Summary: bytesOf(v[11]),
+			Progress: bytesOf(v[10]), Summary: bytesOf(v[11]), Detail: bytesOf(v[12]),
 		})
 	})
 	return list, err

@@ -81,7 +81,8 @@ CREATE TABLE runs (
   reason   TEXT NOT NULL,
   profile  TEXT NOT NULL,
   progress TEXT, -- JSON
-  summary  TEXT  -- the report's summary line
+  summary  TEXT, -- the report's summary line
+  detail   TEXT  -- JSON of the scheduler's own
 );
 CREATE INDEX runs_task ON runs (task);
 CREATE INDEX runs_state ON runs (state);
