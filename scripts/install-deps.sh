@@ -3,6 +3,7 @@
 #
 #   scripts/install-deps.sh            for bin/tyto
 #   scripts/install-deps.sh windows    also for bin/tyto.exe and its tests under Wine
+#   scripts/install-deps.sh desktop    also the desktops that tests of idle/ lock and unlock; groups can be joined
 #
 # Looks first, so it is quick and needs neither network nor privileges where everything is there.
 # Go and git are expected: you have cloned this, and Go installs its own versions.
@@ -41,6 +42,17 @@ for_windows() {
   need wine64 has wine
 }
 
+# The tests that need these are skipped without them, but fail in CI. elogind is not installed, it would
+# replace systemd's: see scripts/desktop/elogind.sh.
+for_desktop() {
+  need dbus has dbus-daemon
+  need python3-dbusmock /usr/bin/python3 -c 'import dbusmock'
+  need xvfb has Xvfb
+  need xdotool has xdotool
+  need xscreensaver has xscreensaver
+  need mate-screensaver has mate-screensaver
+}
+
 install_missing() {
   local sudo=""
   command -v apt-get >/dev/null ||
@@ -59,9 +71,12 @@ install_missing() {
 command -v go >/dev/null || die "go is missing: get it from https://go.dev/dl (the version in go.mod or newer)"
 command -v git >/dev/null || die "git is missing"
 for_linux
-case ${1:-} in
-'') ;;
-windows) for_windows ;;
-*) die "usage: install-deps.sh [windows]" ;;
-esac
+for group in "$@"; do
+  case $group in
+  windows) for_windows ;;
+  desktop) for_desktop ;;
+  *) die "usage: install-deps.sh [windows] [desktop]" ;;
+  esac
+done
 [ -z "$missing" ] || install_missing
+case " $* " in *" desktop "*) "$here/desktop/elogind.sh" >/dev/null ;; esac
