@@ -3,11 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
-	"iter"
 	"time"
 
 	"tyto/finding"
@@ -28,71 +25,6 @@ type KnownFile struct {
 	Skips    []finding.Skip
 	// Hash is the hash that was asked for.
 	Hash string
-}
-
-// hashColumns are the indexed columns, by the length of their hashes in bytes.
-var hashColumns = map[int]string{16: "md5", 20: "sha1", 32: "sha256"}
-
-// IsHash reports whether a text has the form of a hash that [Store.FilesByHash] can look for.
-func IsHash(s string) bool {
-	b, err := hex.DecodeString(s)
-	return err == nil && hashColumns[len(b)] != ""
-}
-
-// FilesByHash yields the known files that have one of the hashes, in the order of the hashes, gone ones
-// too. A hash is an MD5, SHA-1 or SHA-256 in hexadecimal; its length tells. Files inside of others
-// are not known by their hashes.
-//
-// It ends with the first error. No lock is held while the loop's body runs.
-func (s *Store) FilesByHash(ctx context.Context, hashes []string) iter.Seq2[KnownFile, error] {
-	return func(yield func(KnownFile, error) bool) {
-		for _, hash := range hashes {
-			ids, err := s.idsByHash(ctx, hash)
-			for i := 0; err == nil && i < len(ids); i++ {
-				var known *KnownFile
-				if known, err = s.known(ctx, ids[i]); err == nil && known != nil {
-					known.Hash = hash
-					if !yield(*known, nil) {
-						return
-					}
-				}
-			}
-			if err != nil {
-				yield(KnownFile{Hash: hash}, s.failed("look up a hash", err))
-				return
-			}
-		}
-	}
-}
-
-// maxSame bounds the files of one hash that are yielded, and so the memory for them. Only the empty file
-// and the like come near.
-const maxSame = 100_000
-
-// hashQuery returns the query for the row ids of the files that have a hash.
-func hashQuery(column string) string {
-	return fmt.Sprintf("SELECT id FROM files WHERE %s = ? LIMIT %d", column, maxSame)
-}
-
-func (s *Store) idsByHash(ctx context.Context, hash string) (ids []int64, err error) {
-	b, err := hex.DecodeString(hash)
-	column := hashColumns[len(b)]
-	if err != nil || column == "" {
-		return nil, fmt.Errorf("%q is neither an MD5, nor a SHA-1, nor a SHA-256", hash)
-	}
-	rows, err := s.read.QueryContext(ctx, hashQuery(column), b)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
 }
 
 // known reads one file; nil if it was forgotten meanwhile.

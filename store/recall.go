@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql/driver"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,14 +39,15 @@ func (s *Session) Recall(o *finding.Object) (*FileRecord, bool) {
 		return nil, false
 	}
 	record := r.record(o, s.options.Profile)
-	if r.lines == 0 {
+	if r.state == plain {
 		return record, true
 	}
-	if err := s.shelf.outcomes(&r, record); err != nil {
+	if err := s.shelf.complete(record, r.id); err != nil {
 		s.fail(s.store.failed("recall what was found", err))
 		return nil, false
 	}
-	if s.options.Run != 0 && record.Run != s.options.Run {
+	told := len(record.Findings) + len(record.Skips)
+	if told > 0 && s.options.Run != 0 && record.Run != s.options.Run {
 		// So that each run's records are complete. Once it is committed the file belongs to this run,
 		// and a run that is interrupted and goes on does not tell it twice.
 		record.Run = s.options.Run
@@ -55,35 +57,36 @@ func (s *Session) Recall(o *finding.Object) (*FileRecord, bool) {
 }
 
 func (s *Session) reusable(r *row, o *finding.Object) bool {
-	known := s.shelf.profile
-	return !r.gone && known != 0 && r.profile == known &&
-		r.identity == identityOf(o) && r.provedAt(r.examined) &&
+	return r.state != unusable && r.identity == identityOf(o) && r.provedAt(r.examined) &&
 		(s.options.Since.IsZero() || r.examined >= stamp(s.options.Since))
 }
 
-// row is what of a file is needed to recall it.
+// row is what of a file is read to recall it. Few columns are, as each costs more than its bytes: for
+// most files nothing else is to be told.
 type row struct {
 	identity
-	id                      int64
-	dir                     int64
-	profile, run, examined  int64
-	md5, sha1, sha256       []byte
-	typ, undecided          string
-	members, below, trusted int64
-	lines                   int64
-	gone                    bool
+	id, examined, run int64
+	state             state
+	facts             string // if plain: the digests, in the order of Hashes, and the type
 }
 
+// state says what there is to tell of a file.
+type state int64
+
+const (
+	plain    state = iota // hashes and type
+	special               // more, or some hash is not known
+	unusable              // it was gone, or was examined for another profile
+)
+
+// record returns the record of a plain row. Of others it lacks what complete adds.
 func (r *row) record(o *finding.Object, profile string) *FileRecord {
-	record := &FileRecord{
-		Object: *o, Profile: profile, Run: r.run, Examined: timeOf(r.examined),
-		Members: int(r.members), Below: int(r.below), Trusted: int(r.trusted),
-	}
-	record.Object.Hashes = hashes(r.md5, r.sha1, r.sha256)
-	record.Object.Type = r.typ
-	if r.undecided != "" {
-		// What does not parse was not written by Tyto; no indicator is undecided then.
-		_ = json.Unmarshal([]byte(r.undecided), &record.Undecided)
+	record := &FileRecord{Object: *o, Profile: profile, Run: r.run, Examined: timeOf(r.examined)}
+	const md5, sha1, sha256 = 16, 16 + 20, 16 + 20 + 32 // where they end
+	if len(r.facts) >= sha256 {
+		digits := hex.EncodeToString([]byte(r.facts[:sha256]))
+		record.Object.Hashes = finding.Hashes{MD5: digits[:2*md5], SHA1: digits[2*md5 : 2*sha1], SHA256: digits[2*sha1:]}
+		record.Object.Type = r.facts[sha256:]
 	}
 	return record
 }
@@ -97,13 +100,20 @@ const (
 	keptFolders = 4
 )
 
-const rowColumns = `f.id, f.dir, f.name, f.inode, f.size, f.mtime, f.ctime, f.usn, f.profile, f.run, f.examined,
-	f.md5, f.sha1, f.sha256, f.type, f.members, f.below, f.trusted, f.lines, f.undecided, f.gone`
-
-var (
-	folderQuery = fmt.Sprintf(`SELECT %s FROM dirs d JOIN files f ON f.dir = d.id WHERE d.path = ? LIMIT %d`, rowColumns, wholeFolder+1)
-	fileQuery   = `SELECT f.id FROM dirs d JOIN files f ON f.dir = d.id WHERE d.path = ? AND f.name = ?`
-	aheadQuery  = fmt.Sprintf(`SELECT %s FROM files f WHERE f.id >= ? ORDER BY f.id LIMIT %d`, rowColumns, ahead)
+const (
+	// rowColumns are those of row. ?1 is the session's profile.
+	rowColumns = `f.id, f.name, f.inode, f.size, f.mtime, f.ctime, f.usn, f.examined, f.run,
+		CASE WHEN f.gone IS NOT NULL OR f.profile <> ?1 THEN 2
+			WHEN f.lines OR f.members OR f.below OR f.trusted OR f.undecided IS NOT NULL
+				OR f.md5 IS NULL OR f.sha1 IS NULL OR f.sha256 IS NULL THEN 1
+			ELSE 0 END,
+		f.md5 || f.sha1 || f.sha256 || f.type`
+	folderQuery   = `SELECT ` + rowColumns + ` FROM dirs d JOIN files f ON f.dir = d.id WHERE d.path = ?2 LIMIT ?3`
+	fileQuery     = `SELECT f.id, f.dir FROM dirs d JOIN files f ON f.dir = d.id WHERE d.path = ? AND f.name = ?`
+	aheadQuery    = `SELECT ` + rowColumns + ` FROM files f WHERE f.id BETWEEN ?2 AND ?3 AND +f.dir = ?4`
+	completeQuery = `SELECT md5, sha1, sha256, type, members, below, trusted, undecided, lines FROM files WHERE id = ?`
+	linesQuery    = `SELECT line FROM outcomes WHERE file = ? ORDER BY n`
+	profileQuery  = `SELECT id FROM profiles WHERE digest = ?`
 )
 
 // shelf keeps the rows of the folders that were asked for last.
@@ -111,12 +121,11 @@ var (
 // It has a connection of its own and speaks to the driver directly: the conversions of database/sql would
 // cost more than SQLite itself.
 type shelf struct {
-	mu      sync.Mutex
-	conn    *sqlite3.SQLiteConn
-	folder  driver.StmtQueryContext
-	file    driver.StmtQueryContext
-	ahead   driver.StmtQueryContext
-	lines   driver.StmtQueryContext
+	mu   sync.Mutex
+	conn *sqlite3.SQLiteConn
+
+	folder, file, ahead, completing, lines driver.StmtQueryContext
+
 	folders []*folder // the one that was asked for last comes first
 	profile int64     // row id of the session's profile; 0 if nothing was examined for it yet
 	buf     []driver.Value
@@ -149,7 +158,8 @@ func (s *shelf) connect(session *Session) error {
 		{&s.folder, folderQuery},
 		{&s.file, fileQuery},
 		{&s.ahead, aheadQuery},
-		{&s.lines, "SELECT line FROM outcomes WHERE file = ? ORDER BY n"},
+		{&s.completing, completeQuery},
+		{&s.lines, linesQuery},
 	} {
 		stmt, err := s.conn.Prepare(p.query)
 		if err != nil {
@@ -157,8 +167,8 @@ func (s *shelf) connect(session *Session) error {
 		}
 		*p.to = stmt.(driver.StmtQueryContext)
 	}
-	s.buf = make([]driver.Value, 21)
-	profile, err := s.conn.Prepare("SELECT id FROM profiles WHERE digest = ?")
+	s.buf = make([]driver.Value, 11) // of the widest query
+	profile, err := s.conn.Prepare(profileQuery)
 	if err != nil {
 		return err
 	}
@@ -211,7 +221,7 @@ func (s *shelf) take(path string) (*folder, error) {
 		r, name := scanRow(v)
 		f.rows[name] = r
 		return nil
-	}, []byte(path))
+	}, s.profile, []byte(path), int64(wholeFolder+1))
 	if err != nil {
 		return nil, err
 	}
@@ -227,9 +237,9 @@ func (s *shelf) take(path string) (*folder, error) {
 // readAhead reads one file of a large folder, and with it those that were examined after it: a walk meets
 // the files of an unchanged folder in the same order each time.
 func (s *shelf) readAhead(f *folder, name string) error {
-	var id int64
-	err := query(s.file, s.buf[:1], func(v []driver.Value) error {
-		id = integer(v[0])
+	var id, dir int64
+	err := query(s.file, s.buf[:2], func(v []driver.Value) error {
+		id, dir = integer(v[0]), integer(v[1])
 		return nil
 	}, []byte(f.path), []byte(name))
 	if err != nil || id == 0 {
@@ -238,26 +248,34 @@ func (s *shelf) readAhead(f *folder, name string) error {
 	if len(f.rows) > wholeFolder {
 		clear(f.rows)
 	}
-	dir := int64(0) // of the first row, which is that of name
 	return query(s.ahead, s.buf, func(v []driver.Value) error {
 		r, name := scanRow(v)
-		if dir == 0 {
-			dir = r.dir
-		}
-		if r.dir == dir {
-			f.rows[name] = r
+		f.rows[name] = r
+		return nil
+	}, s.profile, id, id+ahead-1, dir)
+}
+
+// complete adds to a record what is known of it beyond a plain one.
+func (s *shelf) complete(r *FileRecord, id int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lines := false
+	err := query(s.completing, s.buf[:9], func(v []driver.Value) error {
+		r.Object.Hashes = hashes(bytesOf(v[0]), bytesOf(v[1]), bytesOf(v[2]))
+		r.Object.Type = text(v[3])
+		r.Members, r.Below, r.Trusted = int(integer(v[4])), int(integer(v[5])), int(integer(v[6]))
+		lines = integer(v[8]) != 0
+		if undecided := bytesOf(v[7]); undecided != nil {
+			if err := json.Unmarshal(undecided, &r.Undecided); err != nil {
+				return fmt.Errorf("%w: undecided indicators of %q: %w", errDamaged, r.Object.Path, err)
+			}
 		}
 		return nil
 	}, id)
-}
-
-// outcomes adds to a record what was found and skipped.
-func (s *shelf) outcomes(r *row, record *FileRecord) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return query(s.lines, s.buf[:1], func(v []driver.Value) error {
-		return record.add(bytesOf(v[0]))
-	}, r.id)
+	if err != nil || !lines {
+		return err
+	}
+	return query(s.lines, s.buf[:1], func(v []driver.Value) error { return r.add(bytesOf(v[0])) }, id)
 }
 
 // add adds what a line tells.
@@ -279,15 +297,11 @@ func (r *FileRecord) add(line []byte) error {
 // scanRow takes apart a row of rowColumns.
 func scanRow(v []driver.Value) (r row, name string) {
 	return row{
-		id: integer(v[0]), dir: integer(v[1]),
 		identity: identity{
-			inode: integer(v[3]), size: integer(v[4]), mtime: stampOf(v[5]), ctime: stampOf(v[6]), usn: integer(v[7]),
+			inode: integer(v[2]), size: integer(v[3]), mtime: stampOf(v[4]), ctime: stampOf(v[5]), usn: integer(v[6]),
 		},
-		profile: integer(v[8]), run: integer(v[9]), examined: integer(v[10]),
-		md5: bytesOf(v[11]), sha1: bytesOf(v[12]), sha256: bytesOf(v[13]),
-		typ: text(v[14]), members: integer(v[15]), below: integer(v[16]), trusted: integer(v[17]),
-		lines: integer(v[18]), undecided: text(v[19]), gone: v[20] != nil,
-	}, string(bytesOf(v[2]))
+		id: integer(v[0]), examined: integer(v[7]), run: integer(v[8]), state: state(integer(v[9])), facts: text(v[10]),
+	}, text(v[1])
 }
 
 // query runs a statement and hands each row to use, which must not keep the slice.

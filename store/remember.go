@@ -26,7 +26,8 @@ type queue struct {
 	skips   map[finding.Reason]int // lines of skips of this session, by reason
 	full    chan struct{}          // wakes the committing goroutine
 
-	committing sync.Mutex // held while a batch is written
+	committing sync.Mutex // held while a batch is written, and for what follows
+	unindexed  int        // files that were committed since hashes were indexed
 }
 
 // entry is one file that waits to be committed.
@@ -189,6 +190,17 @@ func (s *Session) commit() {
 		return
 	}
 	s.meet(ids...)
+	if q.unindexed += len(ids); q.unindexed >= indexBatch {
+		s.index()
+	}
+}
+
+// index enters the hashes of new files into their index. The caller holds committing.
+func (s *Session) index() {
+	s.queue.unindexed = 0
+	if err := s.store.indexHashes(context.Background()); err != nil {
+		s.fail(err)
+	}
 }
 
 // write writes entries and returns the row ids of their files.
@@ -222,14 +234,14 @@ type writer struct {
 
 const upsertFile = `
 	INSERT INTO files (dir, name, inode, size, mtime, ctime, usn, md5, sha1, sha256, type, profile, run, examined,
-		members, below, trusted, lines, undecided, device, mode, owner, "group", links, atime, btime, attributes, original, gone)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)
+		members, below, trusted, lines, undecided, device, mode, owner, "group", links, atime, btime, attributes, original, gone, indexed)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)
 	ON CONFLICT (dir, name) DO UPDATE SET (inode, size, mtime, ctime, usn, md5, sha1, sha256, type, profile, run, examined,
-		members, below, trusted, lines, undecided, device, mode, owner, "group", links, atime, btime, attributes, original, gone) =
+		members, below, trusted, lines, undecided, device, mode, owner, "group", links, atime, btime, attributes, original, gone, indexed) =
 		(excluded.inode, excluded.size, excluded.mtime, excluded.ctime, excluded.usn, excluded.md5, excluded.sha1, excluded.sha256,
 		excluded.type, excluded.profile, excluded.run, excluded.examined, excluded.members, excluded.below, excluded.trusted,
 		excluded.lines, excluded.undecided, excluded.device, excluded.mode, excluded.owner, excluded."group", excluded.links,
-		excluded.atime, excluded.btime, excluded.attributes, excluded.original, NULL)
+		excluded.atime, excluded.btime, excluded.attributes, excluded.original, NULL, 0)
 	RETURNING id`
 
 func newWriter(tx *sql.Tx, o SessionOptions) (*writer, error) {

@@ -110,10 +110,13 @@ func (s *Session) wasMet(id int64) bool {
 
 // Close commits what was remembered and ends the session. It returns the session's first error.
 func (s *Session) Close() error {
-	err := s.Flush()
+	s.commit()
 	s.stop()
 	s.writing.Wait()
-	return errors.Join(err, s.shelf.close())
+	if s.queue.unindexed > 0 && s.Err() == nil {
+		s.index()
+	}
+	return errors.Join(s.Err(), s.shelf.close())
 }
 
 // bitset is a set of row ids. They are dense, so that a million of them take 125 KB.

@@ -42,12 +42,26 @@ CREATE TABLE files (
   btime      INTEGER,
   attributes TEXT NOT NULL,
   original   BLOB,
+  indexed    INTEGER NOT NULL, -- whether table hashes knows it
   UNIQUE (dir, name)
 );
-CREATE INDEX files_md5 ON files (md5) WHERE md5 IS NOT NULL;
-CREATE INDEX files_sha1 ON files (sha1) WHERE sha1 IS NOT NULL;
-CREATE INDEX files_sha256 ON files (sha256) WHERE sha256 IS NOT NULL;
 CREATE INDEX files_gone ON files (gone) WHERE gone IS NOT NULL;
+
+-- The index of all hashes, by their first eight bytes. Each file has three entries at random places, so
+-- that to make them file by file would write three pages for each. They are made in their own order
+-- instead, for many files at once; files_new has those that are still to come.
+CREATE TABLE hashes (
+  key  BLOB NOT NULL,
+  file INTEGER NOT NULL,
+  PRIMARY KEY (key, file)
+) WITHOUT ROWID;
+CREATE INDEX files_new ON files (indexed) WHERE indexed = 0;
+CREATE TRIGGER files_forgotten AFTER DELETE ON files WHEN OLD.indexed BEGIN
+  DELETE FROM hashes WHERE file = OLD.id AND key IN (substr(OLD.md5, 1, 8), substr(OLD.sha1, 1, 8), substr(OLD.sha256, 1, 8));
+END;
+CREATE TRIGGER files_changed AFTER UPDATE OF indexed ON files WHEN OLD.indexed AND NOT NEW.indexed BEGIN
+  DELETE FROM hashes WHERE file = OLD.id AND key IN (substr(OLD.md5, 1, 8), substr(OLD.sha1, 1, 8), substr(OLD.sha256, 1, 8));
+END;
 
 -- What the latest examination of a file found: lines of the JSON Lines report.
 CREATE TABLE outcomes (
