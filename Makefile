@@ -9,7 +9,7 @@ RULES ?= $(wildcard ../shared/data/signature-base/yara)
 IOCS  ?= $(wildcard ../shared/data/signature-base/iocs)
 
 # Packages whose tests tell something under Wine.
-WINE_PACKAGES ?= ./finding/... ./ioc/... ./rules/... ./report/... ./scanner/... ./cmd/...
+WINE_PACKAGES ?= ./finding/... ./ioc/... ./rules/... ./report/... ./store/... ./scanner/... ./cmd/...
 
 # The environment of plain go commands, per target; makes libyara when need be.
 linux   := eval "$$(scripts/env.sh linux)"
@@ -42,7 +42,7 @@ scan: build ## build, then scan home, /tmp and the system's critical places (RUL
 test: fmt vet lint windows test-windows test-linux ## everything that CI runs
 
 .PHONY: test-linux
-test-linux: deps ## the tests, with the race detector
+test-linux: deps deps-tests ## the tests, with the race detector
 	$(linux) && go test -race ./...
 
 .PHONY: test-windows
@@ -76,11 +76,13 @@ bench-go: deps ## the benchmarks of the packages
 fuzz: deps ## each fuzz target for FUZZTIME (20s)
 	$(linux) && scripts/fuzz.sh
 
-.PHONY: deps deps-windows
+.PHONY: deps deps-windows deps-tests
 deps:
 	@scripts/install-deps.sh
 deps-windows:
 	@scripts/install-deps.sh windows
+deps-tests:
+	@scripts/install-deps.sh tests
 
 .PHONY: clean
 clean: ## remove what was built and reported here; libyara and the like stay in the cache

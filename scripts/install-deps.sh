@@ -3,6 +3,7 @@
 #
 #   scripts/install-deps.sh            for bin/tyto
 #   scripts/install-deps.sh windows    also for bin/tyto.exe and its tests under Wine
+#   scripts/install-deps.sh tests      also the programs that tests compare with
 #   scripts/install-deps.sh desktop    also the desktops that tests of idle/ lock and unlock; groups can be joined
 #
 # Looks first, so it is quick and needs neither network nor privileges where everything is there.
@@ -42,6 +43,11 @@ for_windows() {
   need wine64 has wine
 }
 
+# The tests that need these are skipped without them, but fail in CI.
+for_tests() {
+  need sqlite3 has sqlite3
+}
+
 # The tests that need these are skipped without them, but fail in CI. elogind is not installed, it would
 # replace systemd's: see scripts/desktop/elogind.sh.
 for_desktop() {
@@ -74,8 +80,9 @@ for_linux
 for group in "$@"; do
   case $group in
   windows) for_windows ;;
+  tests) for_tests ;;
   desktop) for_desktop ;;
-  *) die "usage: install-deps.sh [windows] [desktop]" ;;
+  *) die "usage: install-deps.sh [windows] [tests] [desktop]" ;;
   esac
 done
 [ -z "$missing" ] || install_missing
