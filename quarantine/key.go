@@ -83,6 +83,9 @@ func makeKey(root *os.Root) error {
 		"# without it nothing can be restored.\n" + identity.String() + "\n"
 	err = writeSynced(root, temporary, []byte(text))
 	if err == nil {
+		err = closeToOthers(root, temporary)
+	}
+	if err == nil {
 		err = root.Rename(temporary, keyName)
 	}
 	if err != nil {
@@ -106,14 +109,11 @@ func makePrivate(dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
-	err := os.Mkdir(dir, 0o700)
+	err := makeFolder(dir)
 	if errors.Is(err, fs.ErrExist) {
-		return nil // openFolder looks at whose it is
+		return nil // whoever opens it looks at whose it is
 	}
-	if err != nil {
-		return err
-	}
-	return closeToOthers(dir)
+	return err
 }
 
 func ignoreNotExist(err error) error {

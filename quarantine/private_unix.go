@@ -35,8 +35,11 @@ func private(root *os.Root, name string) error {
 	return nil
 }
 
-// closeToOthers has nothing to do: the folder was made with its mode.
-func closeToOthers(string) error { return nil }
+// makeFolder makes the vault's folder, closed from the first moment.
+func makeFolder(dir string) error { return os.Mkdir(dir, 0o700) }
+
+// closeToOthers has nothing to do: files are made with their mode.
+func closeToOthers(*os.Root, string) error { return nil }
 
 // lockFile takes a lock that ends when f is closed, or returns errLocked.
 func lockFile(f *os.File) error {

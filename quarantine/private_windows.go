@@ -10,13 +10,27 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// ownerOnly lets in the system, administrators and whoever made the folder (OWNER RIGHTS), and inherits
-// nothing from above.
-const ownerOnly = "D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;OW)"
+// makeFolder makes the vault's folder, closed from the first moment: only the system, administrators and
+// this process's user may use it and what is in it, and nothing is inherited from above.
+func makeFolder(dir string) error {
+	sd, err := forUs()
+	if err != nil {
+		return err
+	}
+	name, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return err
+	}
+	return windows.CreateDirectory(name, &windows.SecurityAttributes{
+		Length:             uint32(unsafe.Sizeof(windows.SecurityAttributes{})),
+		SecurityDescriptor: sd,
+	})
+}
 
-// closeToOthers gives the vault's folder a list of rights of its own, which all in it inherit.
-func closeToOthers(dir string) error {
-	sd, err := windows.SecurityDescriptorFromString(ownerOnly)
+// closeToOthers gives a file in the vault the same list of rights. Windows lets it inherit them from the
+// folder, file systems of others may not.
+func closeToOthers(root *os.Root, name string) error {
+	sd, err := forUs()
 	if err != nil {
 		return err
 	}
@@ -24,8 +38,16 @@ func closeToOthers(dir string) error {
 	if err != nil {
 		return err
 	}
-	return windows.SetNamedSecurityInfo(dir, windows.SE_FILE_OBJECT,
+	return windows.SetNamedSecurityInfo(filepath.Join(root.Name(), name), windows.SE_FILE_OBJECT,
 		windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, dacl, nil)
+}
+
+func forUs() (*windows.SECURITY_DESCRIPTOR, error) {
+	user, err := windows.GetCurrentProcessToken().GetTokenUser()
+	if err != nil {
+		return nil, fmt.Errorf("ask for this process's user: %w", err)
+	}
+	return windows.SecurityDescriptorFromString("D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;" + user.User.Sid.String() + ")")
 }
 
 // private refuses a file or folder to which everybody, all users or guests have rights.
@@ -45,6 +67,10 @@ func private(root *os.Root, name string) error {
 	return openToMany(sd, path)
 }
 
+// using are the rights by which a file can be read, written or replaced.
+const using = windows.FILE_READ_DATA | windows.FILE_WRITE_DATA | windows.FILE_APPEND_DATA | windows.DELETE |
+	windows.WRITE_DAC | windows.WRITE_OWNER | windows.GENERIC_READ | windows.GENERIC_WRITE | windows.GENERIC_ALL
+
 // openToMany looks for entries that let in more than persons chosen one by one.
 func openToMany(sd *windows.SECURITY_DESCRIPTOR, path string) error {
 	dacl, _, err := sd.DACL()
@@ -56,7 +82,7 @@ func openToMany(sd *windows.SECURITY_DESCRIPTOR, path string) error {
 		if err := windows.GetAce(dacl, i, &ace); err != nil {
 			return err
 		}
-		if ace.Header.AceType != windows.ACCESS_ALLOWED_ACE_TYPE {
+		if ace.Header.AceType != windows.ACCESS_ALLOWED_ACE_TYPE || ace.Mask&using == 0 {
 			continue
 		}
 		sid := (*windows.SID)(unsafe.Pointer(&ace.SidStart))
@@ -64,7 +90,7 @@ func openToMany(sd *windows.SECURITY_DESCRIPTOR, path string) error {
 			windows.WinWorldSid, windows.WinBuiltinUsersSid, windows.WinAuthenticatedUserSid, windows.WinBuiltinGuestsSid,
 		} {
 			if sid.IsWellKnown(kind) {
-				return fmt.Errorf("%w: %q may be used by %s", ErrUnsafe, path, sid)
+				return fmt.Errorf("%w: %q may be used by %s (%s)", ErrUnsafe, path, sid, sd)
 			}
 		}
 	}

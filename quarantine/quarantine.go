@@ -22,6 +22,7 @@
 //	ID.age        an entry whose original was removed
 //	ID.copy       an entry whose original may still be in its place
 //	ID.new        an entry in the making; what a killed process left of it is removed
+//	ID.restore    where an entry is being restored to; what a killed process left there is removed
 //
 // Each entry is one file encrypted with age (age-encryption.org/v1): a tar archive of the content, the
 // finding and a description from which all metadata is restored. So an entry survives the loss of
@@ -356,6 +357,9 @@ func (v *Vault) tidyLocked() error {
 		for _, name := range keys {
 			_ = v.root().Remove(name)
 		}
+	}
+	if err := v.removeDrafts(); err != nil {
+		return err
 	}
 	files, err := v.files()
 	if err != nil {

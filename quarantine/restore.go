@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -120,6 +121,11 @@ func (v *Vault) giveBack(ctx context.Context, sealed *opened, o RestoreOptions, 
 	if o.DryRun {
 		return sealed.verify(ctx)
 	}
+	forgetDraft, err := v.rememberDraft(e.ID, done.Path)
+	if err != nil {
+		return err
+	}
+	defer forgetDraft()
 	d, err := t.draft(e)
 	if err != nil {
 		return err
@@ -145,6 +151,49 @@ func (v *Vault) giveBack(ctx context.Context, sealed *opened, o RestoreOptions, 
 	done.Path = filepath.Join(filepath.Dir(done.Path), name)
 	done.Differences = append(differences, d.finish(e, o.To == "")...)
 	return v.opts.fault("published")
+}
+
+// draftName is what an unfinished file is called where it must have a name.
+func draftName(id string) string { return ".tyto-" + id }
+
+// suffixRestore ends the name of a note that an entry is being restored, and where to.
+const suffixRestore = ".restore"
+
+// rememberDraft notes where an unfinished file may be, so that it is found if we are killed.
+func (v *Vault) rememberDraft(id, path string) (forget func(), err error) {
+	name := id + suffixRestore
+	if err := v.root().WriteFile(name, []byte(path), 0o600); err != nil {
+		return nil, inVault(err)
+	}
+	return func() { _ = v.root().Remove(name) }, nil
+}
+
+// maxPath bounds the path in such a note.
+const maxPath = 128 << 10
+
+// removeDrafts removes the unfinished files of restores whose process was killed.
+func (v *Vault) removeDrafts() error {
+	notes, err := fs.Glob(v.root().FS(), "*"+suffixRestore)
+	if err != nil {
+		return err
+	}
+	for _, name := range notes {
+		id := strings.TrimSuffix(name, suffixRestore)
+		if info, err := v.root().Lstat(name); err != nil || !validID(id) || info.Size() > maxPath {
+			continue
+		}
+		path, err := v.root().ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if removeDraft(string(path), id) {
+			v.tell(Event{Kind: EventLeftover, ID: id, Path: string(path), Message: "removed an unfinished file of a restore; its entry is still there"})
+		}
+		if err := v.root().Remove(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxRenames is how many names are tried beside one that is taken.

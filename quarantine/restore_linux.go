@@ -70,6 +70,7 @@ func (t *target) free(_ *Entry, allowed bool) error {
 // draft is a file that has its content but not yet its name.
 type draft struct {
 	t    *target
+	id   string // of the entry
 	file *os.File
 	temp string // the name it has meanwhile; empty if it has none
 }
@@ -77,10 +78,10 @@ type draft struct {
 // draft makes an empty file in the target's directory, without a name where the file system can, so that
 // nothing is left of it if we are killed.
 func (t *target) draft(e *Entry) (*draft, error) {
-	d := &draft{t: t}
+	d := &draft{t: t, id: e.ID}
 	fd, err := openat(t.dir, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EINVAL) {
-		d.temp = ".tyto-" + newID()
+		d.temp = draftName(e.ID)
 		fd, err = openat(t.dir, d.temp, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	}
 	if err != nil {
@@ -211,7 +212,7 @@ func (d *draft) publish(name string, replace bool) error {
 		}
 		return d.t.sync()
 	}
-	d.temp = ".tyto-" + newID() // which only exists for this moment
+	d.temp = draftName(d.id) // which only exists for this moment
 	if err := d.link(d.temp); err != nil {
 		d.temp = ""
 		return err
@@ -276,4 +277,14 @@ func (d *draft) linkAlso(path string) error {
 	defer p.close()
 	err = unix.Linkat(unix.AT_FDCWD, procPath(d.fd()), p.dir, p.name, unix.AT_SYMLINK_FOLLOW)
 	return errors.Join(err, p.sync())
+}
+
+// removeDraft removes an unfinished file, if there is one.
+func removeDraft(path, id string) bool {
+	p, err := openPlace(path)
+	if err != nil {
+		return false
+	}
+	defer p.close()
+	return unix.Unlinkat(p.dir, draftName(id), 0) == nil
 }

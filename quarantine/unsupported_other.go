@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package quarantine
 
@@ -22,13 +22,15 @@ type source struct {
 	note string
 }
 
-func openSource(string) (*source, error)           { return nil, ErrUnsupported }
-func (s *source) close()                           {}
-func (s *source) volume() uint64                   { return 0 }
-func (s *source) bytes() int64                     { return 0 }
-func (s *source) unchanged() error                 { return ErrUnsupported }
-func (s *source) removable() error                 { return ErrUnsupported }
-func (s *source) remove(*Entry, func(string) error) (removal, error)   { return removal{}, ErrUnsupported }
+func openSource(string) (*source, error) { return nil, ErrUnsupported }
+func (s *source) close()                 {}
+func (s *source) volume() uint64         { return 0 }
+func (s *source) bytes() int64           { return 0 }
+func (s *source) unchanged() error       { return ErrUnsupported }
+func (s *source) removable() error       { return ErrUnsupported }
+func (s *source) remove(*Entry, func(string) error) (removal, error) {
+	return removal{}, ErrUnsupported
+}
 func (s *source) otherNames([]string) []string     { return nil }
 func (s *source) holders(context.Context) []Holder { return nil }
 func (s *source) vital() string                    { return "" }
@@ -57,6 +59,8 @@ func (d *draft) dress(*Metadata) ([]string, error)   { return nil, ErrUnsupporte
 func (d *draft) sync() error                         { return ErrUnsupported }
 func (d *draft) publish(string, bool) error          { return ErrUnsupported }
 func (d *draft) finish(*Entry, bool) []string        { return nil }
+
+func removeDraft(string, string) bool { return false }
 
 func stillThere(*Entry) bool { return true }
 
