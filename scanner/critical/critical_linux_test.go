@@ -221,6 +221,7 @@ func TestOtherMountNamespace(t *testing.T) {
 		unable(t, "mount in a namespace of its own: %v: %s", err, out)
 	}
 	plant(t, filepath.Join(dir, "outside"), "wicked")
+	plant(t, hidden, "harmless") // what the path leads to outside
 	script := `cp "$1/outside" /tmp/.$$ && mount -t tmpfs none "$1" && mv /tmp/.$$ "$1/hidden" && echo ready && exec "$1/hidden" 600`
 	cmd := exec.Command("unshare", "--mount", "sh", "-c", script, "sh", dir)
 	pid := start(t, cmd, true)
@@ -229,8 +230,39 @@ func TestOtherMountNamespace(t *testing.T) {
 	if diff := cmp.Diff(want, walkAll(t, Options{}, hidden).Objects); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := os.Stat(hidden); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the path leads to something here: %v", err)
+}
+
+// Where the kernel's own way is refused, only the very file that is mapped will do.
+func TestByPath(t *testing.T) {
+	library := filepath.Join(t.TempDir(), "lib.so")
+	plant(t, library, "library")
+	link := library + ".link"
+	must(t, os.Symlink(library, link))
+	var st unix.Stat_t
+	must(t, unix.Stat(library, &st))
+	dir, err := walk.Place(nil, "/proc/self")
+	must(t, err)
+	defer dir.Close()
+	tests := []struct {
+		name string
+		m    mapping
+		want error
+	}{
+		{"the file", mapping{path: library, inode: st.Ino}, nil},
+		{"another file", mapping{path: library, inode: st.Ino + 1}, walk.ErrChanged},
+		{"a link to the file", mapping{path: link, inode: st.Ino}, walk.ErrChanged},
+		{"nothing", mapping{path: library + deletedMark, inode: st.Ino}, os.ErrNotExist},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			place, err := (&process{dir: dir}).byPath(&test.m)
+			if !errors.Is(err, test.want) {
+				t.Errorf("error %v, want %v", err, test.want)
+			}
+			if err == nil {
+				place.Close()
+			}
+		})
 	}
 }
 

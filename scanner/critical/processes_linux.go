@@ -213,19 +213,27 @@ func (p *process) mapped(m *mapping) (place *os.File, via string, err error) {
 	if !errors.Is(err, fs.ErrPermission) {
 		return place, p.path + "/map_files/" + m.name, err
 	}
-	// That way is for administrators of the whole computer only (CAP_CHECKPOINT_RESTORE). What
-	// the process can still find under the path is the file if it has the number.
+	// That way is for administrators of the whole computer only (CAP_CHECKPOINT_RESTORE).
 	refused := err
-	if place, err = p.inRoot(m.path); err != nil {
+	if place, err = p.byPath(m); err != nil {
 		// Not wrapped: that the path leads nowhere does not say that the mapping is gone.
 		return nil, "", fmt.Errorf("%w, and by its path: %v", refused, err)
+	}
+	return place, p.path + "/root" + m.path, nil
+}
+
+// byPath opens what the process finds under the path of a mapping, if that is the file.
+func (p *process) byPath(m *mapping) (*os.File, error) {
+	place, err := p.inRoot(m.path)
+	if err != nil {
+		return nil, err
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(int(place.Fd()), &st); err != nil || st.Ino != m.inode {
 		place.Close()
-		return nil, "", fmt.Errorf("%w, and its path leads to another file", refused)
+		return nil, walk.ErrChanged
 	}
-	return place, p.path + "/root" + m.path, nil
+	return place, nil
 }
 
 // inRoot opens a path as a mere place as the process sees it. Nothing can lead out of its root.
