@@ -84,13 +84,16 @@ type Counts struct {
 	Files int64 // known, without those that are gone
 	Gone  int64
 	Bytes int64 // the size of Files
+	// Findings are those of the latest examination of each file, gone ones too.
+	Findings int64
 }
 
 // Counts counts the inventory. It reads all of it, which takes about a second for a million files.
 func (s *Store) Counts(ctx context.Context) (c Counts, err error) {
 	err = s.read.QueryRowContext(ctx, `
-		SELECT count(*) - count(gone), count(gone), coalesce(sum(CASE WHEN gone IS NULL THEN size END), 0) FROM files`).
-		Scan(&c.Files, &c.Gone, &c.Bytes)
+		SELECT count(*) - count(gone), count(gone), coalesce(sum(CASE WHEN gone IS NULL THEN size END), 0),
+			(SELECT count(*) FROM outcomes WHERE kind = 'finding') FROM files`).
+		Scan(&c.Files, &c.Gone, &c.Bytes, &c.Findings)
 	if err != nil {
 		return Counts{}, s.failed("count the inventory", err)
 	}
