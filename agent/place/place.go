@@ -116,6 +116,24 @@ func CheckDir(path string) error {
 	return check(path, private)
 }
 
+// CheckWay returns an error, *[Unsafe] where it is that, unless path is a folder that belongs to the
+// administrator or to this process's user and in which nobody else can put or replace anything; others may
+// look into it, as they must for a socket.
+func CheckWay(path string) error {
+	path, err := absolute(path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look at the folder %q: %w", path, err)
+	case !info.IsDir():
+		return fmt.Errorf("%q is no folder: name another, or move it away", path)
+	}
+	return check(path, unchanged)
+}
+
 // CheckFile returns an error, *[Unsafe] where it is that, unless path is a regular file that belongs
 // to the administrator or to this process's user and that nobody else can change or replace.
 func CheckFile(path string) error {
