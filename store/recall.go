@@ -179,12 +179,19 @@ func (s *shelf) connect(session *Session) error {
 	}, session.options.Profile)
 }
 
-// close also ends the statements.
+// close ends the statements, too: SQLite keeps a connection with statements open, and with it the
+// write-ahead log, which the next Open would take for the sign of a crash.
 func (s *shelf) close() error {
 	if s.conn == nil {
 		return nil
 	}
-	return s.conn.Close()
+	var errs []error
+	for _, stmt := range []driver.StmtQueryContext{s.folder, s.file, s.ahead, s.completing, s.lines} {
+		if stmt != nil {
+			errs = append(errs, stmt.(driver.Stmt).Close())
+		}
+	}
+	return errors.Join(append(errs, s.conn.Close())...)
 }
 
 // find returns the row of a path.
