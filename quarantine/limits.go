@@ -14,7 +14,7 @@ const warnedName = "warned"
 // adds to each 64 KiB.
 func overhead(size int64) int64 { return 16<<10 + size/2048 }
 
-// used returns how many bytes the vault holds. The caller has the lock.
+// used returns how many bytes the vault holds, entries in the making too.
 func (v *Vault) used() (int64, error) {
 	if v.root() == nil {
 		return 0, nil

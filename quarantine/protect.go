@@ -15,7 +15,7 @@ func (v *Vault) protects(src *source) string {
 		return "it is in the quarantine already"
 	}
 	for _, p := range v.protected {
-		if p.Match(src.path, false) {
+		if named(p, src.path) {
 			return fmt.Sprintf("the policy names it: %s", p)
 		}
 	}
@@ -23,6 +23,19 @@ func (v *Vault) protects(src *source) string {
 		return why
 	}
 	return src.vital()
+}
+
+// named reports whether a pattern names a path or a folder above it.
+func named(p walk.Pattern, path string) bool {
+	if p.Match(path, false) {
+		return true
+	}
+	for dir := filepath.Dir(path); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if p.Match(dir, true) {
+			return true
+		}
+	}
+	return false
 }
 
 // inside reports whether a path is in a folder, or the folder itself.

@@ -79,8 +79,8 @@ type Options struct {
 	ObjectLimit int64
 	// WhenFull is what happens when Limit is reached; default is [Reject].
 	WhenFull WhenFull
-	// Protected are further files that are never moved, as patterns of package walk: a name, or a path
-	// such as /srv/db/**. What the system and Tyto need is protected without being named.
+	// Protected are further files and folders of which nothing is ever moved, as patterns of package walk: a
+	// name, or a path such as /srv/db. What the system and Tyto need is protected without being named.
 	Protected []string
 	// By names the user or task that acts; it is kept with each entry. Default is the user's name.
 	By string

@@ -26,6 +26,13 @@ type Entry struct {
 	timeless bool
 
 	place *os.File // where the file is if dir is nil; see NewEntry
+	given func() (*os.File, error)
+}
+
+// Given returns an entry for an object that is at no path of this computer, such as one in the quarantine:
+// Open returns what open returns.
+func Given(o finding.Object, open func() (*os.File, error)) *Entry {
+	return &Entry{Object: o, given: open}
 }
 
 // ID returns the file's identity.
@@ -38,6 +45,9 @@ func (e *Entry) ID() FileID { return e.meta.id }
 // system allows it. The error is or wraps [ErrChanged] if another file has taken the place; [Reason]
 // tells which skip an error is.
 func (e *Entry) Open() (*os.File, error) {
+	if e.given != nil {
+		return e.given()
+	}
 	file, m, err := e.openFile()
 	if err == nil && (m.kind != kindFile || m.id != e.meta.id) {
 		file.Close()
