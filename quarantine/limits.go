@@ -14,6 +14,15 @@ const warnedName = "warned"
 // adds to each 64 KiB.
 func overhead(size int64) int64 { return 16<<10 + size/2048 }
 
+// Used returns how many bytes the vault takes.
+func (v *Vault) Used() (int64, error) {
+	n, err := v.used()
+	if err != nil {
+		return 0, v.vaultError("measure quarantine", err)
+	}
+	return n, nil
+}
+
 // used returns how many bytes the vault holds, entries in the making too.
 func (v *Vault) used() (int64, error) {
 	if v.root() == nil {
