@@ -1,0 +1,43 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tyto/agent/control"
+	"tyto/agent/events"
+	"tyto/agent/place"
+)
+
+// listenAgain is how long the agent waits before it tries again to open the control address, which
+// another agent may hold.
+const listenAgain = 30 * time.Second
+
+// serve answers at the control address until ctx ends.
+func (a *Agent) serve(ctx context.Context) {
+	p := a.policy()
+	address := a.o.Places.Or(place.Places{Control: p.Control.Address}).Or(a.o.Default).Control
+	server := func() error {
+		l, err := control.Listen(address, control.Access{Group: p.Control.Group, Refused: a.refused})
+		if err != nil {
+			return err
+		}
+		a.works("control")
+		return control.NewServer(backend{a}, control.ServerOptions{Log: a.log}).Serve(ctx, l)
+	}
+	for ctx.Err() == nil {
+		if err := server(); err != nil && ctx.Err() == nil {
+			a.degraded("control", fmt.Errorf("the agent cannot be commanded at %q: %w", address, err))
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(listenAgain):
+		}
+	}
+}
+
+// refused tells of somebody who tried to command the agent and may not.
+func (a *Agent) refused(who string) {
+	a.hub.Send(events.ControlRefused, fmt.Sprintf("%s tried to command the agent and may not", who), events.Data{"user.name": who})
+}

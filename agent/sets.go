@@ -1,0 +1,70 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"tyto/agent/policy"
+	"tyto/detect"
+)
+
+const (
+	// setsEvery is how often the files of rules and indicators are looked at for changes.
+	setsEvery = 5 * time.Minute
+	// maxSetFiles bounds how many of them are looked at.
+	maxSetFiles = 100_000
+)
+
+// watchSets tells the scheduler when rules or indicators have changed, until ctx ends.
+func (a *Agent) watchSets(ctx context.Context) {
+	ticker := time.NewTicker(setsEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			a.sched.SetsChanged(a.setsVersion(a.policy()))
+		}
+	}
+}
+
+// setsVersion identifies the rules and indicators of the policy and its tasks, without reading them: by the
+// names, sizes and times of their files, and by Tyto's version for those that it ships.
+func (a *Agent) setsVersion(p *policy.Policy) string {
+	paths := slices.Concat(p.Detection.Rules, p.Detection.Indicators)
+	for i := range p.Tasks {
+		paths = append(paths, p.Tasks[i].Rules...)
+		paths = append(paths, p.Tasks[i].Indicators...)
+	}
+	slices.Sort(paths)
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%q\n", a.o.Version)
+	files := 0
+	for _, path := range slices.Compact(paths) {
+		if detect.IsBuiltin(path) {
+			continue
+		}
+		fmt.Fprintf(sum, "%q\n", path)
+		// What cannot be read counts as not there; loading tells why.
+		_ = filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return nil
+			}
+			if files++; files > maxSetFiles {
+				return fs.SkipAll
+			}
+			if info, err := d.Info(); err == nil {
+				fmt.Fprintf(sum, "%q %d %d\n", name, info.Size(), info.ModTime().UnixNano())
+			}
+			return nil
+		})
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
