@@ -103,8 +103,8 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 	}
 	ctx, out.unread = context.WithCancelCause(ctx)
 	defer out.unread(nil)
-	if out.terminal != nil {
-		opts.Progress = out.progress
+	if out.terminal != nil && out.terminal.ShowsProgress() {
+		opts.Progress = out.progress // for which all files are counted in a walk of its own
 		messages.above(out.terminal)
 		defer messages.above(nil)
 	}
