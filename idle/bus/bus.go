@@ -112,7 +112,7 @@ type senders map[string]bool
 func New(ctx context.Context, socket *net.UnixConn, uid int) (*Conn, error) {
 	now := time.Now()
 	c := &Conn{socket: socket, budget: allowance{left: maxBurst, filled: now}, hints: allowance{left: hintBurst, filled: now}}
-	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	ctx, cancel := limit(ctx)
 	defer cancel()
 	err := c.within(ctx, func() error { return c.authenticate(uid) })
 	if err == nil {
@@ -123,6 +123,10 @@ func New(ctx context.Context, socket *net.UnixConn, uid int) (*Conn, error) {
 		return nil, fmt.Errorf("greet bus: %w", err)
 	}
 	return c, nil
+}
+
+func limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, CallTimeout, fmt.Errorf("no answer within %v", CallTimeout))
 }
 
 // Close ends the connection. The bus forgets what it was asked to send.
@@ -155,7 +159,7 @@ func (c *Conn) CallForFile(ctx context.Context, destination, path, iface, member
 }
 
 func (c *Conn) call(ctx context.Context, destination, path, iface, member string, args ...any) (body []any, files []int, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, CallTimeout, fmt.Errorf("no answer within %v", CallTimeout))
+	ctx, cancel := limit(ctx)
 	defer cancel()
 	c.serial++
 	message, err := encodeCall(c.serial, destination, path, iface, member, args)

@@ -187,7 +187,7 @@ func Within(ctx context.Context, conn net.Conn, f func() error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
 		return errors.New("the peer hung up")
 	}
 	return err

@@ -1,0 +1,94 @@
+package idle
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestLockOf(t *testing.T) {
+	tests := []struct {
+		flags    uint32
+		inverted bool
+		want     lockState
+	}{
+		{flagLock, false, locked}, {flagUnlock, false, unlocked}, {flagUnknown, false, lockUnknown}, {7, false, lockUnknown},
+		{flagLock, true, unlocked}, {flagUnlock, true, locked}, {flagUnknown, true, lockUnknown},
+	}
+	for _, test := range tests {
+		if got := lockOf(test.flags, test.inverted); got != test.want {
+			t.Errorf("lockOf(%#x, %v) = %v, want %v", test.flags, test.inverted, got, test.want)
+		}
+	}
+}
+
+func TestJudgeWindows(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	session := func(lock lockState) wtsSession { return wtsSession{id: 2, user: "ann", connected: true, lock: lock} }
+	tests := []struct {
+		name    string
+		session wtsSession
+		told    []EventKind
+		saver   bool
+		input   time.Duration
+		want    Presence
+	}{
+		{name: "in use", session: session(unlocked), want: Active},
+		{name: "locked", session: session(locked), want: Idle},
+		{name: "not known", session: session(lockUnknown), want: Unknown},
+		{name: "not known but told", session: session(lockUnknown), told: []EventKind{SessionLock}, want: Idle},
+		{name: "unlocked a moment ago", session: session(locked), told: []EventKind{SessionLock, SessionUnlock}, want: Active},
+		{name: "locked again", session: session(locked), told: []EventKind{SessionUnlock, SessionLock}, want: Idle},
+		{name: "told of a lock that is not seen", session: session(unlocked), told: []EventKind{SessionLock}, want: Active},
+		{name: "another one logged on", session: session(lockUnknown), told: []EventKind{SessionLock, SessionOther}, want: Unknown},
+		{name: "screensaver", session: session(unlocked), saver: true, want: Idle},
+		{name: "screensaver, lock not known", session: session(lockUnknown), saver: true, want: Unknown},
+		{name: "disconnected", session: wtsSession{id: 2, user: "ann", lock: unlocked}, want: Idle},
+		{name: "no input", session: wtsSession{id: 2, user: "ann", connected: true, lock: unlocked, lastInput: now.Add(-time.Hour)}, input: time.Minute, want: Idle},
+		{name: "input", session: wtsSession{id: 2, user: "ann", connected: true, lock: unlocked, lastInput: now}, input: time.Minute, want: Active},
+		{name: "no input but that does not count", session: wtsSession{id: 2, user: "ann", connected: true, lock: unlocked, lastInput: now.Add(-time.Hour)}, want: Active},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := Providers(Options{Input: test.input, Now: func() time.Time { return now }})[0].(*sessionManager)
+			w.lastInput = func() (uint32, time.Duration, bool) { return 0, 0, false }
+			for _, kind := range test.told {
+				w.Feed(Event{Kind: kind, Session: 2})
+			}
+			savers := map[uint32]uint32{}
+			if test.saver {
+				savers[2] = 99
+			}
+			got := combine([]named{{provider: "w", Report: Report{Sessions: w.judge([]wtsSession{test.session}, savers, nil)}}})
+			if diff := cmp.Diff(test.want, got.Presence); diff != "" {
+				t.Errorf("because of %q (-want +got):\n%s", got.Reason, diff)
+			}
+		})
+	}
+}
+
+// On real Windows this names who runs the test. Wine names no sessions at all; that must not pass for
+// "nobody is logged in".
+func TestSessionsOfThisComputer(t *testing.T) {
+	sessions, err := wtsSessions()
+	if err == nil && len(sessions) == 0 {
+		t.Skip("nobody is logged in")
+	}
+	m := New(Options{Settle: -1})
+	if m.State().Presence == Idle {
+		t.Errorf("idle because of %q before anything was asked", m.State().Reason)
+	}
+	if err != nil {
+		got := combine([]named{{provider: "session manager", Report: Report{Err: err}}})
+		if got.Presence != Unknown {
+			t.Errorf("%s because of %q", got.Presence, got.Reason)
+		}
+	}
+	if _, err := screensavers(); err != nil {
+		t.Errorf("the processes cannot be listed: %v", err)
+	}
+	if alive(0xfffffff0) {
+		t.Error("a process that does not exist is alive")
+	}
+}
