@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +19,12 @@ import (
 // its power fails between any two writes. What must hold all the same is checked while it happens,
 // and at the end, after some quiet days.
 func TestChaos(t *testing.T) {
-	for seed := range uint64(24) {
+	// More are a matter of patience: TYTO_CHAOS=500.
+	seeds, err := strconv.ParseUint(os.Getenv("TYTO_CHAOS"), 10, 64)
+	if err != nil {
+		seeds = 8
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { newChaos(t, seed).run() })
 		})
@@ -37,7 +44,7 @@ type chaos struct {
 func newChaos(t *testing.T, seed uint64) *chaos {
 	c := &chaos{rand: rand.New(rand.NewPCG(seed, 7))}
 	c.world = newWorld(t)
-	c.memory = c.store.(*memory)
+	c.memory = c.store.Store.(*memory)
 	c.runs.watch = c.watch
 	for i := range 2 + c.rand.IntN(4) {
 		c.tasks = append(c.tasks, c.task(fmt.Sprintf("task-%d", i)))
@@ -80,7 +87,7 @@ func (c *chaos) run() {
 			}
 		}
 	}()
-	for range 250 {
+	for range 200 {
 		c.something()
 		c.pass(time.Duration(c.rand.ExpFloat64() * float64(2*time.Hour)))
 		c.check()
@@ -133,9 +140,7 @@ func (c *chaos) something() {
 	case n < 72:
 		writes := c.rand.IntN(8)
 		note("power fails after %d writes", writes)
-		c.memory.mu.Lock()
-		c.memory.left, c.memory.out = writes, c.runs.crash
-		c.memory.mu.Unlock()
+		c.store.fail(writes, c.runs.crash)
 		c.pass(time.Duration(c.rand.Int64N(int64(3 * time.Hour))))
 		c.crash()
 		c.down()
@@ -243,7 +248,8 @@ func (c *chaos) check() {
 	c.see()
 	c.runs.mu.Lock()
 	s := c.runs.at
-	if s != nil && s.timer != nil {
+	works := s != nil && s.timer != nil
+	if works {
 		c.permitted(s)
 	}
 	c.runs.mu.Unlock()
@@ -251,7 +257,7 @@ func (c *chaos) check() {
 	// A response that may work does. It has no conditions but these; one that a person holds keeps others
 	// of its task from working.
 	hunt, _ := c.s.Show("hunt")
-	if s != nil && s.timer != nil && hunt.Run != nil && !slices.Contains(codes(hunt.Run.Waits), WaitPerson) {
+	if works && hunt.Run != nil && !slices.Contains(codes(hunt.Run.Waits), WaitPerson) {
 		for _, r := range c.rows() {
 			if r.Class == response && r.record.Task == "hunt" && s.job.Task.ID != "hunt" && slices.Contains(unfinished, r.record.State) && !r.Held && !r.NotBefore.After(c.clock.Now()) {
 				c.t.Fatalf("run %d works while response %d waits\n%+v\n%+v\n%+v", s.job.Run.ID, r.record.ID, r.record, r.detail, hunt.Run)
@@ -288,6 +294,8 @@ func (c *chaos) conclude(calm time.Time) {
 		}
 	}
 	now := c.clock.Now()
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
 	for _, e := range c.s.sorted() {
 		due := latest(e.plan.due, calm, now)
 		if !due.IsZero() && answered[e.task.ID].Before(due) {

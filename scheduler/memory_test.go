@@ -10,43 +10,22 @@ import (
 	"tyto/store"
 )
 
-// memory is a store in memory. It can stop working, as a computer does whose power fails.
+// memory is a store in memory.
 type memory struct {
 	mu    sync.Mutex
 	tasks map[string]store.Task
 	runs  map[int64]store.Run
 	keys  map[string][]byte
 	id    int64
-	// left is how many writes still succeed; negative is any number. Out is called with the first that does
-	// not.
-	left int
-	out  func()
 }
-
-var errPower = errors.New("the power has failed")
 
 func newMemory() *memory {
-	return &memory{tasks: map[string]store.Task{}, runs: map[int64]store.Run{}, keys: map[string][]byte{}, left: -1}
-}
-
-// fail lets n more writes succeed.
-func (m *memory) fail(n int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.left = n
+	return &memory{tasks: map[string]store.Task{}, runs: map[int64]store.Run{}, keys: map[string][]byte{}}
 }
 
 func (m *memory) write(change func() error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.left == 0 {
-		if m.out != nil {
-			m.out()
-			m.out = nil
-		}
-		return errPower
-	}
-	m.left = max(-1, m.left-1)
 	return change()
 }
 
@@ -130,4 +109,60 @@ func (m *memory) Set(_ context.Context, key string, value []byte) error {
 		}
 		return nil
 	})
+}
+
+// plug is between a store and its power: after some more writes it may be pulled.
+type plug struct {
+	Store
+	mu   sync.Mutex
+	left int    // writes that still succeed; negative is any number
+	out  func() // called with the first that does not
+}
+
+var errPower = errors.New("the power has failed")
+
+// fail lets n more writes succeed; negative lets all.
+func (p *plug) fail(n int, out func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left, p.out = n, out
+}
+
+func (p *plug) write(do func() error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.left == 0 {
+		if p.out != nil {
+			p.out()
+			p.out = nil
+		}
+		return errPower
+	}
+	p.left = max(-1, p.left-1)
+	return do()
+}
+
+func (p *plug) PutTask(ctx context.Context, t store.Task) error {
+	return p.write(func() error { return p.Store.PutTask(ctx, t) })
+}
+
+func (p *plug) DeleteTask(ctx context.Context, id string) error {
+	return p.write(func() error { return p.Store.DeleteTask(ctx, id) })
+}
+
+func (p *plug) AddRun(ctx context.Context, r store.Run) (id int64, err error) {
+	err = p.write(func() error { id, err = p.Store.AddRun(ctx, r); return err })
+	return id, err
+}
+
+func (p *plug) UpdateRun(ctx context.Context, r store.Run) error {
+	return p.write(func() error { return p.Store.UpdateRun(ctx, r) })
+}
+
+func (p *plug) DeleteRun(ctx context.Context, id int64) error {
+	return p.write(func() error { return p.Store.DeleteRun(ctx, id) })
+}
+
+func (p *plug) Set(ctx context.Context, key string, value []byte) error {
+	return p.write(func() error { return p.Store.Set(ctx, key, value) })
 }

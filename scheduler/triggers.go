@@ -38,28 +38,28 @@ func (s *Scheduler) answer(e *entry, ring *alarm) {
 
 // answerSchedule starts one run for all times that have passed since the last one that was answered.
 func (s *Scheduler) answerSchedule(e *entry, ring *alarm) {
-	now := ring.now.wall
-	if due := latest(e.plan.due, e.state.Schedule, now); !due.IsZero() {
-		missed := count(e.plan.due, e.state.Schedule, due)
-		late := now.Sub(due) > grace
-		if !late {
-			missed--
-		}
-		skip := late && e.task.When.SkipMissed
-		if !skip && s.queue(e, order{trigger: BySchedule, occurrence: due, notBefore: due.Add(s.delay(e, due))}, ring.now) == nil {
-			return // it is tried again
-		}
-		if missed > 0 {
-			s.tellMissed(e, missed, skip)
-		}
-		e.state.Schedule = due
-		s.saveState(e)
+	now, since := ring.now.wall, e.state.Schedule
+	first := e.plan.due.next(since)
+	if first.IsZero() || first.After(now) {
+		ring.at(first)
+		return
 	}
-	from := e.state.Schedule
-	if now.After(from) {
-		from = now
+	due := latest(e.plan.due, since, now)
+	missed := count(e.plan.due, since, due)
+	late := now.Sub(due) > grace
+	if !late {
+		missed--
 	}
-	ring.at(e.plan.due.next(from))
+	skip := late && e.task.When.SkipMissed
+	if !skip && s.queue(e, order{trigger: BySchedule, occurrence: due, notBefore: due.Add(s.delay(e, due))}, ring.now) == nil {
+		return // it is tried again
+	}
+	if missed > 0 {
+		s.tellMissed(e, missed, skip)
+	}
+	e.state.Schedule = due
+	s.saveState(e)
+	ring.at(e.plan.due.next(due))
 }
 
 func (s *Scheduler) tellMissed(e *entry, n int, skipped bool) {

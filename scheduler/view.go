@@ -67,6 +67,20 @@ func (s *Scheduler) Show(id string) (TaskView, error) {
 	return s.view(e), nil
 }
 
+// RunView returns a stored run, as it is at this moment if it has not ended.
+func (s *Scheduler) RunView(row store.Run) RunView {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.tasks[row.Task]; e != nil {
+		for _, r := range e.runs() {
+			if r.record.ID == row.ID {
+				return *s.viewRun(r, s.now().wall)
+			}
+		}
+	}
+	return viewRow(row)
+}
+
 func (s *Scheduler) view(e *entry) TaskView {
 	now := s.now()
 	v := TaskView{Task: clone(e.task), Origin: e.origin, Created: e.created, Updated: e.updated, Expires: e.expires()}

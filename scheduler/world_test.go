@@ -18,7 +18,7 @@ import (
 type world struct {
 	t     *testing.T
 	clock *testClock
-	store Store
+	store *plug
 	runs  *scans
 	zone  *time.Location
 
@@ -34,7 +34,12 @@ type world struct {
 // newWorld returns a computer that nobody uses, with the agent running. It begins a day of tests in UTC.
 func newWorld(t *testing.T, tasks ...string) *world {
 	t.Helper()
-	w := &world{t: t, clock: &testClock{begun: time.Now()}, store: newMemory(), zone: time.UTC, presence: Presence{Idle: true}}
+	return newWorldOn(t, newMemory(), tasks...)
+}
+
+func newWorldOn(t *testing.T, on Store, tasks ...string) *world {
+	t.Helper()
+	w := &world{t: t, clock: &testClock{begun: time.Now()}, store: &plug{Store: on, left: -1}, zone: time.UTC, presence: Presence{Idle: true}}
 	w.runs = &scans{world: w, work: map[string]time.Duration{}, done: map[int64]time.Duration{}}
 	w.boot()
 	for _, text := range tasks {
@@ -77,11 +82,10 @@ func (w *world) halt() { w.stop() }
 
 // crash ends it at once: nothing that it still does reaches the disk.
 func (w *world) crash() {
-	m := w.store.(*memory)
-	m.fail(0)
+	w.store.fail(0, nil)
 	w.runs.crash()
 	w.stop()
-	m.fail(-1)
+	w.store.fail(-1, nil)
 	w.runs.off = false
 }
 
@@ -177,6 +181,7 @@ type testClock struct {
 	begun time.Time
 	mu    sync.Mutex
 	ahead time.Duration
+	rings int // timers that were set
 }
 
 func (c *testClock) set(by time.Duration) {
@@ -191,9 +196,20 @@ func (c *testClock) Now() time.Time {
 	return time.Now().Round(0).Add(c.ahead)
 }
 
+// timers returns how many were set since the last call.
+func (c *testClock) timers() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, c.rings = c.rings, 0
+	return n
+}
+
 func (c *testClock) Elapsed() time.Duration { return time.Since(c.begun) }
 
 func (c *testClock) Timer(d time.Duration) (<-chan time.Time, func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rings++
 	t := time.NewTimer(d)
 	return t.C, func() { t.Stop() }
 }
@@ -208,7 +224,7 @@ type scans struct {
 	at    *scan                    // at work
 	begun []string                 // "id task" or "id task again", in order
 	count int                      // that came to their end
-	off   bool // the power has failed
+	off   bool                     // the power has failed
 	// watch, if set, is called under the lock whenever one begins or ends to work.
 	watch func(s *scan, works bool)
 }
