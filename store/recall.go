@@ -108,10 +108,10 @@ const (
 				OR f.md5 IS NULL OR f.sha1 IS NULL OR f.sha256 IS NULL THEN 1
 			ELSE 0 END,
 		f.md5 || f.sha1 || f.sha256 || f.type`
-	folderQuery   = `SELECT ` + rowColumns + ` FROM dirs d JOIN files f ON f.dir = d.id WHERE d.path = ?2 LIMIT ?3`
-	fileQuery     = `SELECT f.id, f.dir FROM dirs d JOIN files f ON f.dir = d.id WHERE d.path = ? AND f.name = ?`
-	aheadQuery    = `SELECT ` + rowColumns + ` FROM files f WHERE f.id BETWEEN ?2 AND ?3 AND +f.dir = ?4`
-	completeQuery = `SELECT md5, sha1, sha256, type, members, below, trusted, undecided, lines FROM files WHERE id = ?`
+	folderQuery   = `SELECT ` + rowColumns + ` FROM dirs d JOIN files f ON f.dir = d.id WHERE d.path = CAST(?2 AS BLOB) LIMIT ?3`
+	fileQuery     = `SELECT f.id, f.dir FROM dirs d JOIN files f ON f.dir = d.id WHERE d.path = CAST(? AS BLOB) AND f.name = CAST(? AS BLOB)`
+	aheadQuery    = `SELECT ` + rowColumns + ` FROM files f WHERE f.id BETWEEN CAST(?2 AS INTEGER) AND CAST(?3 AS INTEGER) AND +f.dir = CAST(?4 AS INTEGER)`
+	completeQuery = `SELECT md5, sha1, sha256, type, members, below, trusted, undecided, lines FROM files WHERE id = CAST(? AS INTEGER)`
 	linesQuery    = `SELECT line FROM outcomes WHERE file = ? ORDER BY n`
 	profileQuery  = `SELECT id FROM profiles WHERE digest = ?`
 )
