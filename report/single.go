@@ -9,7 +9,7 @@ import (
 
 // This file has the lines of a JSON Lines report one by one, for what keeps them somewhere else than in
 // a file. They are the very bytes that [JSONL] writes, without the line end, and what [ParseLine] returns
-// is written as the same bytes again.
+// is written as the same bytes again, as far as the names in it are text.
 
 // StartLine returns the line that begins r.
 func StartLine(r Run) ([]byte, error) {

@@ -52,7 +52,7 @@ func object(dir string, n int) finding.Object {
 // examined returns the record of an object in which nothing was found.
 func examined(o finding.Object) *store.FileRecord {
 	n := o.Inode
-	o.Hashes = finding.Hashes{MD5: fmt.Sprintf("%032x", n), SHA1: fmt.Sprintf("%040x", n), SHA256: fmt.Sprintf("%064x", n)}
+	o.Hashes = finding.Hashes{MD5: fmt.Sprintf("1%031x", n), SHA1: fmt.Sprintf("2%039x", n), SHA256: fmt.Sprintf("3%063x", n)}
 	o.Type = "ELF"
 	return &store.FileRecord{Object: o, Examined: noon}
 }
