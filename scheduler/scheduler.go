@@ -357,9 +357,11 @@ func (s *Scheduler) recover(row store.Run) {
 		s.abandon(row, err)
 		return
 	}
-	// It answers its start, also if the note of that is missing: it is written after the run.
+	// It answers its start, also if the note of that is missing: it is written after the run. It is now
+	// made up for, because the run will end.
 	if r.Occurrence.After(e.state.Schedule) {
 		e.state.Schedule = r.Occurrence
+		s.saveState(e)
 	}
 	if !r.Begun {
 		e.waiting = r
