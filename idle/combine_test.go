@@ -31,24 +31,24 @@ func TestCombine(t *testing.T) {
 		{"a session without claims", one(), Active, "session 1: no source says that it is locked or has its screensaver on"},
 		{"not locked", one(lock("a", Silent)), Active, "session 1: no source says that it is locked or has its screensaver on"},
 		{"locked", one(lock("a", Idle)), Idle, "session 1: a: idle"},
-		{"locked, a second source is silent", one(lock("b", Silent), lock("a", Idle)), Idle, "session 1: a: idle"},
-		{"locked, a second source disagrees", one(lock("a", Idle), lock("b", Active)), Active, "session 1: sources disagree: a: idle, but b: active"},
-		{"locked, a second source fails", one(lock("a", Idle), lock("b", Unknown)), Unknown, "session 1: b: unknown"},
-		{"locked, mouse moves", one(lock("a", Idle), input("x", Active)), Idle, "session 1: a: idle"},
-		{"not locked, no input", one(lock("a", Active), input("x", Idle)), Idle, "session 1: x: idle"},
-		{"no input, a second source saw some", one(input("x", Idle), input("y", Active)), Active, "session 1: sources disagree: x: idle, but y: active"},
-		{"no input, a second source fails", one(input("x", Idle), input("y", Unknown)), Unknown, "session 1: y: unknown"},
-		{"lock unknown, input seen", one(lock("a", Unknown), input("x", Active)), Active, "session 1: x: active"},
-		{"two sessions, one in use", []named{{provider: "p", Report: Report{Sessions: []Session{
+		{"locked a second source is silent", one(lock("b", Silent), lock("a", Idle)), Idle, "session 1: a: idle"},
+		{"locked a second source disagrees", one(lock("a", Idle), lock("b", Active)), Active, "session 1: sources disagree: a: idle, but b: active"},
+		{"locked a second source fails", one(lock("a", Idle), lock("b", Unknown)), Unknown, "session 1: b: unknown"},
+		{"locked mouse moves", one(lock("a", Idle), input("x", Active)), Idle, "session 1: a: idle"},
+		{"not locked no input", one(lock("a", Active), input("x", Idle)), Idle, "session 1: x: idle"},
+		{"no input a second source saw some", one(input("x", Idle), input("y", Active)), Active, "session 1: sources disagree: x: idle, but y: active"},
+		{"no input a second source fails", one(input("x", Idle), input("y", Unknown)), Unknown, "session 1: y: unknown"},
+		{"lock unknown input seen", one(lock("a", Unknown), input("x", Active)), Active, "session 1: x: active"},
+		{"two sessions one in use", []named{{provider: "p", Report: Report{Sessions: []Session{
 			{Name: "1", Claims: []Claim{lock("a", Idle)}}, {Name: "2", Claims: []Claim{lock("a", Active)}},
 		}}}}, Active, "session 2: a: active"},
-		{"two sessions, both locked", []named{{provider: "p", Report: Report{Sessions: []Session{
+		{"two sessions both locked", []named{{provider: "p", Report: Report{Sessions: []Session{
 			{Name: "1", Claims: []Claim{lock("a", Idle)}}, {Name: "2", Claims: []Claim{lock("a", Idle)}},
 		}}}}, Idle, "all 2 sessions are locked, have their screensaver on, or are without input"},
 		{"an exempt session does not count", []named{{provider: "p", Report: Report{Sessions: []Session{
 			{Name: "1", Exempt: "the login screen", Claims: []Claim{lock("a", Active)}},
 		}}}}, Idle, "nobody is logged in"},
-		{"one provider idle, one fails", []named{{provider: "p"}, {provider: "q", Report: Report{Err: errors.New("gone")}}}, Unknown, "q: gone"},
+		{"one provider idle one fails", []named{{provider: "p"}, {provider: "q", Report: Report{Err: errors.New("gone")}}}, Unknown, "q: gone"},
 		{"active is told before unknown", []named{
 			{provider: "q", Report: Report{Err: errors.New("gone")}},
 			{provider: "p", Report: Report{Sessions: []Session{{Name: "1"}}}},

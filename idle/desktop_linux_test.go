@@ -2,10 +2,14 @@ package idle
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"tyto/idle/idletest"
 )
@@ -219,4 +223,18 @@ func TestX11Input(t *testing.T) {
 	w.await(t, Idle, "X11 input: no input for 2s")
 	display.Touch(t)
 	w.await(t, Active, "session 1")
+}
+
+// pseudoTerminal opens a terminal that nobody uses, and returns its name.
+func pseudoTerminal(t testing.TB) (master *os.File, name string) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return master, fmt.Sprintf("pts/%d", n)
 }

@@ -43,7 +43,7 @@ func TestJudgeWindows(t *testing.T) {
 		{name: "told of a lock that is not seen", session: session(unlocked), told: []EventKind{SessionLock}, want: Active},
 		{name: "another one logged on", session: session(lockUnknown), told: []EventKind{SessionLock, SessionOther}, want: Unknown},
 		{name: "screensaver", session: session(unlocked), saver: true, want: Idle},
-		{name: "screensaver, lock not known", session: session(lockUnknown), saver: true, want: Unknown},
+		{name: "screensaver lock not known", session: session(lockUnknown), saver: true, want: Unknown},
 		{name: "disconnected", session: wtsSession{id: 2, user: "ann", lock: unlocked}, want: Idle},
 		{name: "no input", session: wtsSession{id: 2, user: "ann", connected: true, lock: unlocked, lastInput: now.Add(-time.Hour)}, input: time.Minute, want: Idle},
 		{name: "input", session: wtsSession{id: 2, user: "ann", connected: true, lock: unlocked, lastInput: now}, input: time.Minute, want: Active},

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -19,9 +20,9 @@ import (
 )
 
 const (
-	// inputEvery is how often a display that had no input for Options.Input is asked whether there is some
-	// now. It is how late a returning user is noticed there. One question costs some 50 µs.
-	inputEvery = 250 * time.Millisecond
+	// inputEvery is how often a display is asked for input, if its server cannot tell by itself: how late a
+	// returning user is noticed there. All servers of this century can.
+	inputEvery = time.Second
 
 	// maxXauthority is how much of an Xauthority file is read, in bytes.
 	maxXauthority = 64 << 10
@@ -106,13 +107,33 @@ func (w *watch) watchDisplay(ctx context.Context, uid, number int, set func([]Cl
 			return err
 		}
 		defer d.Close()
+		every := time.Duration(0) // how often to ask for input, 0 if the server tells
+		if w.input > 0 {
+			err := d.Alarm(ctx, w.input)
+			if err != nil && !errors.Is(err, x11.ErrUnsupported) {
+				return err
+			}
+			if err != nil {
+				every = inputEvery
+			}
+		}
+		var last []Claim
+		saver, changed := Claim{}, true // xscreensaver tells of its changes, input is asked for
 		for {
-			claims, next, err := w.askDisplay(ctx, d)
+			if changed {
+				if saver, err = askSaver(ctx, d); err != nil {
+					return err
+				}
+			}
+			input, err := w.askInput(ctx, d)
 			if err != nil {
 				return err
 			}
-			set(claims)
-			if err := d.Wait(ctx, next); err != nil {
+			if claims := append([]Claim{saver}, input...); !slices.Equal(claims, last) {
+				set(claims)
+				last = claims
+			}
+			if changed, err = d.Wait(ctx, every); err != nil {
 				return err
 			}
 		}
@@ -158,14 +179,10 @@ func (w *watch) cookie(uid, number int) []byte {
 	return nil
 }
 
-// askDisplay asks xscreensaver and, if wanted, for the last input. next is when to ask again without
-// an event, 0 for never.
-func (w *watch) askDisplay(ctx context.Context, d *x11.Display) (claims []Claim, next time.Duration, err error) {
-	saver, err := d.Saver(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
+// askSaver asks for xscreensaver.
+func askSaver(ctx context.Context, d *x11.Display) (Claim, error) {
 	claim := Claim{Source: "xscreensaver", About: Lock, Says: Active, Detail: "the screensaver is off"}
+	saver, err := d.Saver(ctx)
 	switch saver {
 	case x11.SaverAbsent:
 		claim.Says, claim.Detail = Silent, "not running"
@@ -174,19 +191,23 @@ func (w *watch) askDisplay(ctx context.Context, d *x11.Display) (claims []Claim,
 	case x11.SaverLocked:
 		claim.Says, claim.Detail = Idle, "the screen is locked"
 	}
-	claims = []Claim{claim}
+	return claim, err
+}
+
+// askInput asks for the last input, if that is wanted.
+func (w *watch) askInput(ctx context.Context, d *x11.Display) ([]Claim, error) {
 	if w.input <= 0 {
-		return claims, 0, nil
+		return nil, nil
 	}
+	claim := Claim{Source: "X11 input", About: Input, Says: Active, Detail: fmt.Sprintf("input in the last %v", w.input)}
 	idle, err := d.Idle(ctx)
 	switch {
 	case errors.Is(err, x11.ErrUnsupported):
-		return append(claims, Claim{Source: "X11 input", About: Input, Says: Silent, Err: err}), 0, nil
+		claim.Says, claim.Detail = Silent, err.Error()
 	case err != nil:
-		return nil, 0, err
-	case idle < w.input:
-		return append(claims, Claim{Source: "X11 input", About: Input, Says: Active, Detail: fmt.Sprintf("input in the last %v", w.input)}),
-			max(w.input-idle, inputEvery), nil
+		return nil, err
+	case idle >= w.input:
+		claim.Says, claim.Detail = Idle, fmt.Sprintf("no input for %v", w.input)
 	}
-	return append(claims, Claim{Source: "X11 input", About: Input, Says: Idle, Detail: fmt.Sprintf("no input for %v", w.input)}), inputEvery, nil
+	return []Claim{claim}, nil
 }

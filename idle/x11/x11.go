@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package x11 asks an X server two things: how long ago the last input was (extension MIT-SCREEN-SAVER),
-// and whether xscreensaver has blanked or locked the screen (it writes a property of the root window).
+// Package x11 asks an X server two things: how long ago the last input was (extensions MIT-SCREEN-SAVER
+// and SYNC), and whether xscreensaver has blanked or locked the screen (it writes a property of the root window).
 //
 // The server may be any program that a user started, so this is a client of its own rather than a
 // library that trusts its server: one goroutine, answers of at most 64 KiB, a time limit for each, and
@@ -50,6 +50,7 @@ var order = binary.LittleEndian
 type Display struct {
 	conn   net.Conn
 	root   uint32 // window of the first screen
+	ids    uint32 // base of the numbers that we may give to things
 	sent   uint16 // number of the last request
 	hinted bool
 	in     []byte // the beginning of a message that has not arrived as a whole
@@ -116,8 +117,11 @@ func (d *Display) greet(cookie []byte) error {
 		return &RefusedError{Reason: string(rest[:min(int(head[1]), len(rest))])}
 	}
 	root, err := firstRoot(rest)
-	d.root = root
-	return err
+	if err != nil {
+		return err
+	}
+	d.root, d.ids = root, order.Uint32(rest[4:])
+	return nil
 }
 
 // firstRoot finds the root window of the first screen in what follows the head of the greeting.
@@ -179,16 +183,16 @@ func (d *Display) Idle(ctx context.Context) (time.Duration, error) {
 	return time.Duration(order.Uint32(reply[16:])) * time.Millisecond, nil
 }
 
-// Wait returns nil when the server has sent an event since the last Wait, or when it sends none until
-// the timeout (0: none).
-func (d *Display) Wait(ctx context.Context, timeout time.Duration) error {
+// Wait returns true when the server has sent an event since the last Wait, and false when it sends none
+// until the timeout (0: none).
+func (d *Display) Wait(ctx context.Context, timeout time.Duration) (event bool, err error) {
 	parent := ctx
 	if timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	err := peer.Within(ctx, d.conn, func() error {
+	err = peer.Within(ctx, d.conn, func() error {
 		for !d.hinted {
 			if _, err := d.read(); err != nil {
 				return err
@@ -196,9 +200,9 @@ func (d *Display) Wait(ctx context.Context, timeout time.Duration) error {
 		}
 		return nil
 	})
-	d.hinted = false
+	event, d.hinted = d.hinted, false
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && parent.Err() == nil {
-		return nil
+		return event, nil
 	}
-	return err
+	return event, err
 }

@@ -103,18 +103,54 @@ func TestWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	if err := d.Wait(t.Context(), 10*time.Millisecond); err != nil {
-		t.Fatalf("the time passes: %v", err)
+	if event, err := d.Wait(t.Context(), 10*time.Millisecond); err != nil || event {
+		t.Fatalf("the time passes: %v, %v", event, err)
 	}
 	saver := idletest.XScreensaver(t, display)
 	saver.Lock()
 	for state := SaverAbsent; state != SaverLocked; {
-		if err := d.Wait(t.Context(), 0); err != nil {
-			t.Fatal(err)
+		if event, err := d.Wait(t.Context(), 0); err != nil || !event {
+			t.Fatalf("the property changes: %v, %v", event, err)
 		}
 		if state, err = d.Saver(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// The server tells when input has been missing for long enough, and when there is some again.
+func TestAlarm(t *testing.T) {
+	display := idletest.NewDisplay(t, idletest.Nobody)
+	d, err := New(t.Context(), dial(t, display), cookieOf(t, display))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	const threshold = 300 * time.Millisecond
+	display.Touch(t)
+	if err := d.Alarm(t.Context(), threshold); err != nil {
+		t.Fatal(err)
+	}
+	// awaitIdle waits for events until the idle time is on one side of the threshold.
+	awaitIdle := func(long bool) {
+		t.Helper()
+		for {
+			idle, err := d.Idle(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if idle >= threshold == long {
+				return
+			}
+			if event, err := d.Wait(t.Context(), 30*time.Second); err != nil || !event {
+				t.Fatalf("no event came: %v", err)
+			}
+		}
+	}
+	for range 2 {
+		awaitIdle(true)
+		display.Touch(t)
+		awaitIdle(false)
 	}
 }
 
@@ -229,6 +265,7 @@ func FuzzServer(f *testing.F) {
 		}
 		d.Saver(t.Context())
 		d.Idle(t.Context())
+		d.Alarm(t.Context(), time.Second)
 	})
 }
 
