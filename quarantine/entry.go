@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 	"unicode/utf8"
-
-	"tyto/finding"
 )
 
 // format is the version of descriptions that this program writes, and the newest that it reads.
@@ -31,7 +29,7 @@ type Entry struct {
 	// Size is that of the content, in bytes.
 	Size int64 `json:"size"`
 	// Hashes are those of the content.
-	Hashes finding.Hashes `json:"hashes"`
+	Hashes Hashes `json:"hashes"`
 	// Type is the content's type as the examination told it.
 	Type string `json:"type,omitempty"`
 	// Level, Score and Matches sum up the finding; the whole of it is kept beside the content.
@@ -50,6 +48,13 @@ type Entry struct {
 	// are told by the entry's file, not by its description.
 	Stored   int64    `json:"-"`
 	Original Original `json:"-"`
+}
+
+// Hashes are those of [finding.Hashes].
+type Hashes struct {
+	MD5    string `json:"md5"`
+	SHA1   string `json:"sha1"`
+	SHA256 string `json:"sha256"`
 }
 
 // Original says what became of the file that was quarantined.

@@ -18,8 +18,6 @@ import (
 	"time"
 
 	"filippo.io/age"
-
-	"tyto/finding"
 )
 
 // The names of the files in a sealed archive, in their order. The description comes last, because only
@@ -67,18 +65,18 @@ func (s *sealer) begin(name string, size int64) error {
 var errResized = errors.New("its size has changed")
 
 // part copies exactly size bytes of r, which must then be at its end, and returns their digests.
-func (s *sealer) part(ctx context.Context, name, stream string, size int64, r io.Reader) (finding.Hashes, error) {
+func (s *sealer) part(ctx context.Context, name, stream string, size int64, r io.Reader) (Hashes, error) {
 	if err := s.begin(name, size); err != nil {
-		return finding.Hashes{}, err
+		return Hashes{}, err
 	}
 	d := newDigests()
 	n, err := io.Copy(io.MultiWriter(s.archive, d), io.LimitReader(cancellable(ctx, r), size))
 	if err != nil {
-		return finding.Hashes{}, err
+		return Hashes{}, err
 	}
 	var more [1]byte
 	if k, _ := r.Read(more[:]); n != size || k != 0 {
-		return finding.Hashes{}, fmt.Errorf("%w: %w", ErrChanged, errResized)
+		return Hashes{}, fmt.Errorf("%w: %w", ErrChanged, errResized)
 	}
 	sums := d.sums()
 	s.parts = append(s.parts, Part{Name: name, Stream: stream, Size: size, SHA256: sums.SHA256})
@@ -292,8 +290,8 @@ func newDigests() *digests {
 	return d
 }
 
-func (d *digests) sums() finding.Hashes {
-	return finding.Hashes{
+func (d *digests) sums() Hashes {
+	return Hashes{
 		MD5:    hex.EncodeToString(d.md5.Sum(nil)),
 		SHA1:   hex.EncodeToString(d.sha1.Sum(nil)),
 		SHA256: hex.EncodeToString(d.sha256.Sum(nil)),

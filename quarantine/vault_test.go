@@ -107,7 +107,7 @@ func TestInAndOut(t *testing.T) {
 	want := Entry{
 		Format: 1, ID: out.Entry.ID, Quarantined: got.Quarantined, By: "tester", Version: "1.2.3", Reason: "matched Evil_Rule",
 		Path: Bytes(path), Size: 7, Type: "EXE", Level: "alert", Score: 100, Matches: []string{"Evil_Rule"},
-		Hashes: finding.Hashes{
+		Hashes: Hashes{
 			MD5: got.Hashes.MD5, SHA1: got.Hashes.SHA1, SHA256: hex.EncodeToString(sum[:]),
 		},
 		Metadata: got.Metadata, Parts: got.Parts, Stored: got.Stored, Original: Removed,

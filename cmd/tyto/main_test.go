@@ -15,10 +15,17 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// isTyto in the environment makes the test binary the tyto command, for tests that start one.
+const isTyto = "TYTO_TEST_IS_TYTO"
+
 func TestMain(m *testing.M) {
 	// The test binary is the tyto command as well: scripts run it under that name, and it
 	// starts itself again for workers and compilers, whose command is in the arguments.
 	if len(os.Args) > 1 && (os.Args[1] == "worker" || os.Args[1] == compileCommand) {
+		main()
+		return
+	}
+	if os.Getenv(isTyto) != "" {
 		main()
 		return
 	}
@@ -41,6 +48,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await":     await,
 			"ended":     endedWith,
+			"entries":   entries,
 			"exits":     exits,
 			"file":      file,
 			"harmless":  harmless,
@@ -175,6 +183,19 @@ func joined(ts *testscript.TestScript, neg bool, args []string) {
 // settled waits until the files of the script are old enough for their times to prove that they do not
 // change any more, as the inventory wants it.
 func settled(*testscript.TestScript, bool, []string) { time.Sleep(2100 * time.Millisecond) }
+
+// entries sets ID to the id of some entry in a vault: "entries VAULT".
+func entries(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: entries VAULT")
+	}
+	found, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*.age"))
+	ts.Check(err)
+	if len(found) == 0 {
+		ts.Fatalf("%s has no entry", args[0])
+	}
+	ts.Setenv("ID", strings.TrimSuffix(filepath.Base(found[0]), ".age"))
+}
 
 // zipped makes a zip archive of files: "zipped ARCHIVE FILE…".
 func zipped(ts *testscript.TestScript, neg bool, args []string) {

@@ -9,10 +9,10 @@ import (
 )
 
 // problemText returns a problem in one line that may be shown: "file:12: what is wrong".
-func problemText(p finding.Problem) string { return place(p) + ": " + report.Safe(p.Message) }
+func problemText(p finding.Problem) string { return placeOf(p) + ": " + report.Safe(p.Message) }
 
-// place returns where a problem stands: the file and, where it is known, the line.
-func place(p finding.Problem) string {
+// placeOf returns where a problem stands: the file and, where it is known, the line.
+func placeOf(p finding.Problem) string {
 	if p.Line == 0 {
 		return report.Safe(p.File)
 	}
@@ -31,7 +31,7 @@ func printProblems(out io.Writer, problems []finding.Problem, quiet bool) (error
 		} else {
 			errors++
 		}
-		fmt.Fprintf(out, "%s: %s: %s\n", place(p), kind, report.Safe(p.Message))
+		fmt.Fprintf(out, "%s: %s: %s\n", placeOf(p), kind, report.Safe(p.Message))
 	}
 	return errors
 }

@@ -120,7 +120,8 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 		_ = out.Close() // says the same
 		return usageError{err: err, hint: "nothing was scanned; choose another place for the report"}
 	}
-	summary, err := scanner.New(opts, out).Run(ctx)
+	sink, container := newContainer(&flags.contain, run, out)
+	summary, err := scanner.New(opts, sink).Run(ctx)
 	if err != nil {
 		return errors.Join(err, out.Close())
 	}
@@ -130,6 +131,9 @@ func scan(cmd *cobra.Command, flags *scanFlags, paths []string) error {
 		fmt.Fprintf(cmd.ErrOrStderr(), "tyto: %s\n", report.Safe(err.Error()))
 		// A report that was asked for and is not there is a gap as well.
 		summary.Stopped = "a report could not be written"
+	}
+	if !container.contain(ctx, cmd, contained(cmd, flags)) {
+		summary.Stopped = "not all could be quarantined"
 	}
 	return end(report.OutcomeOf(summary))
 }

@@ -46,6 +46,8 @@ type scanFlags struct {
 	cacheDir     string
 	noCache      bool
 
+	contain containFlags
+
 	threshold              string
 	alert, warning, notice float64
 	quiet, verbose, json   bool
@@ -79,6 +81,7 @@ func (f *scanFlags) groups() []flagGroup {
 		group("What to look for", f.searchFlags),
 		group("Where", f.whereFlags),
 		group("What is known already", f.inventoryFlags),
+		group("What becomes of it", f.contain.register),
 		group("Output", f.outputFlags),
 		group("Limits", f.limitFlags),
 		group("Archives", f.archiveFlags),
@@ -233,6 +236,9 @@ func (f *scanFlags) check() error {
 		if !(v.n >= v.lowest) { // not "<", because of NaN
 			return usagef(v.hint, "--%s cannot be less than %g", v.name, v.lowest)
 		}
+	}
+	if err := f.contain.check(len(f.mapRoot) > 0); err != nil {
+		return err
 	}
 	mostWorkers := max(16, 4*runtime.NumCPU())
 	switch {
