@@ -298,10 +298,14 @@ func (p *Pool) CPUTime() (time.Duration, error) {
 }
 
 // Confinement says how workers are confined: a line for each measure, then a line that begins with
-// "missing: " for each that this system lacks. All workers are confined alike.
+// "missing: " for each that this system lacks. All workers are confined alike. Before the first of them has
+// come up nothing is known.
 func (p *Pool) Confinement() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.report == nil {
+		return nil
+	}
 	return p.report.lines()
 }
 
