@@ -15,7 +15,7 @@ import (
 // behind would be played into the next database of the name.
 var companions = []string{"-wal", "-shm", "-journal"}
 
-// setAside renames the file and its companions out of the way.
+// setAside renames the file, and what SQLite left of its companions, out of the way.
 func (s *Store) setAside(cause error) error {
 	aside, err := s.freeName()
 	if err != nil {

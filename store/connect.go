@@ -62,7 +62,7 @@ func (s *Store) dsn(how access) string {
 		path = "/" + path // file:///C:/…
 	}
 	name := (&url.URL{Scheme: "file", Path: path}).String() + "?mode=" + string(how) +
-		fmt.Sprintf("&_busy_timeout=%d", busyTimeout)
+		fmt.Sprintf("&_busy_timeout=%d&_mutex=no", busyTimeout) // one goroutine at a time uses a connection
 	if how == writing {
 		// A transaction that reads first and writes then could not get the lock any more.
 		name += "&_txlock=immediate"
@@ -80,30 +80,44 @@ func (s *Store) setUp(conn *sqlite3.SQLiteConn, how access) error {
 	if err := pragmas(conn, "trusted_schema = OFF", "cell_size_check = ON", "foreign_keys = ON"); err != nil {
 		return err
 	}
-	if err := s.identify(conn); err != nil {
+	isNew, err := s.identify(conn)
+	if err != nil {
 		return err
 	}
 	if how != writing {
 		return pragmas(conn, fmt.Sprintf("cache_size = -%d", readerCache), "query_only = ON")
 	}
-	return pragmas(conn, fmt.Sprintf("cache_size = -%d", writerCache), "auto_vacuum = INCREMENTAL", "journal_mode = WAL",
-		"synchronous = FULL", fmt.Sprintf("journal_size_limit = %d", logLimit))
+	if isNew { // on an existing file this does nothing but write to it
+		if err := pragmas(conn, "auto_vacuum = INCREMENTAL"); err != nil {
+			return err
+		}
+	}
+	return pragmas(conn, "journal_mode = WAL", fmt.Sprintf("cache_size = -%d", writerCache), "synchronous = FULL",
+		fmt.Sprintf("journal_size_limit = %d", logLimit))
 }
 
-// identify makes sure that the file is Tyto's, or new.
-func (s *Store) identify(conn *sqlite3.SQLiteConn) error {
-	id, err := number(conn, "PRAGMA application_id")
-	if err != nil {
-		return err
-	}
-	objects, err := number(conn, "SELECT count(*) FROM sqlite_schema")
-	if err != nil {
-		return err
+// identify makes sure that the file is Tyto's and of a schema that this Tyto knows, or new.
+func (s *Store) identify(conn *sqlite3.SQLiteConn) (isNew bool, err error) {
+	var id, version, objects int64
+	for _, q := range []struct {
+		to    *int64
+		query string
+	}{
+		{&id, "PRAGMA application_id"},
+		{&version, "PRAGMA user_version"},
+		{&objects, "SELECT count(*) FROM sqlite_schema"},
+	} {
+		if *q.to, err = number(conn, q.query); err != nil {
+			return false, err
+		}
 	}
 	if id != applicationID && (objects > 0 || s.options.ReadOnly) {
-		return errForeign
+		return false, errForeign
 	}
-	return nil
+	if known := len(stepFiles); version > int64(known) {
+		return false, &NewerError{File: int(version), Known: known}
+	}
+	return objects == 0, nil
 }
 
 func pragmas(conn *sqlite3.SQLiteConn, settings ...string) error {

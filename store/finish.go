@@ -41,16 +41,18 @@ func isThere(path string) bool {
 // goneBatch is how many files are marked gone in one transaction.
 const goneBatch = 1000
 
+// Of the files that were met only row ids are read, from the index.
+const (
+	rootQuery  = "SELECT f.id FROM dirs d JOIN files f ON f.dir = d.id WHERE d.path = ? AND f.name = ?"
+	belowQuery = "SELECT f.id FROM dirs d JOIN files f ON f.dir = d.id WHERE d.path >= ? AND d.path < ?"
+)
+
 // finishRoot looks at the known files below one root.
 func (s *Session) finishRoot(ctx context.Context, root string, there func(string) bool) (gone int64, err error) {
 	dir, name := splitPath(root)
 	below, end := prefixRange(root)
-	// The root may be a file, or a folder. Only row ids are read for those that were met, from the index.
-	rows, err := s.store.read.QueryContext(ctx, `
-		SELECT f.id FROM dirs d JOIN files f ON f.dir = d.id WHERE d.path = ? AND f.name = ?
-		UNION ALL
-		SELECT f.id FROM dirs d JOIN files f ON f.dir = d.id WHERE d.path >= ? AND d.path < ?`,
-		[]byte(dir), []byte(name), below, end)
+	// The root may be a file or a folder.
+	rows, err := s.store.read.QueryContext(ctx, rootQuery+" UNION ALL "+belowQuery, []byte(dir), []byte(name), below, end)
 	if err != nil {
 		return 0, err
 	}

@@ -16,12 +16,15 @@ import (
 // than a tenth of a second.
 const checkBelow = 16 << 20
 
+// leastSize is the size in bytes of the smallest page.
+const leastSize = 512
+
 // open opens the file to write it. A damaged one is set aside once.
 func (s *Store) open(ctx context.Context) error {
-	if err := s.prepare(); err != nil {
-		return err
+	err := s.prepare()
+	if err == nil {
+		err = s.openChecked(ctx)
 	}
-	err := s.openChecked(ctx)
 	if err == nil || !damaged(err) {
 		return err
 	}
@@ -61,7 +64,9 @@ func (s *Store) prepare() error {
 			return fmt.Errorf("make it readable for its owner only: %w", err)
 		}
 	}
-	if info.Size() == 0 {
+	if size := info.Size(); size > 0 && size < leastSize {
+		return fmt.Errorf("%w: %d bytes are no database", errDamaged, size) // SQLite would write over it
+	} else if size == 0 {
 		return syncDir(filepath.Dir(s.path)) // the name survives a power cut, too
 	}
 	return nil

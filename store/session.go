@@ -62,11 +62,12 @@ type Session struct {
 func (s *Store) Session(o SessionOptions) *Session {
 	ctx, stop := context.WithCancel(context.Background())
 	session := &Session{store: s, options: o.withDefaults(), ctx: ctx, stop: stop}
-	session.shelf.open(session)
 	session.queue.full = make(chan struct{}, 1)
 	session.queue.skips = map[finding.Reason]int{}
 	if s.write == nil {
 		session.fail(fmt.Errorf("use the inventory: the state file %q is open for reading only", s.path))
+	} else {
+		session.shelf.open(session)
 	}
 	if o.Run != 0 && s.write != nil {
 		if err := session.forgetNotes(); err != nil {

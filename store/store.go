@@ -77,8 +77,7 @@ type Store struct {
 // Open opens the state file at path, and makes it and its folder if there is none, readable for their
 // owner only.
 //
-// A file that SQLite finds damaged is renamed, with its write-ahead log, to the same name followed by
-// ".corrupt-" and the time, and a new one is begun; [Store.Problem] tells. A file of a newer Tyto
+// A file that SQLite finds damaged is renamed to the same name followed by ".corrupt-" and the time, and a new one is begun; [Store.Problem] tells. A file of a newer Tyto
 // ([NewerError]) or of another program is left alone: that is an error.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	path, err := filepath.Abs(path)
