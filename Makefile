@@ -9,7 +9,7 @@ RULES ?= $(wildcard ../shared/data/signature-base/yara)
 IOCS  ?= $(wildcard ../shared/data/signature-base/iocs)
 
 # Packages whose tests tell something under Wine.
-WINE_PACKAGES ?= ./finding/... ./ioc/... ./rules/... ./report/... ./store/... ./scanner/... ./cmd/...
+WINE_PACKAGES ?= ./finding/... ./idle/... ./ioc/... ./rules/... ./report/... ./store/... ./scanner/... ./cmd/...
 
 # The environment of plain go commands, per target; makes libyara when need be.
 linux   := eval "$$(scripts/env.sh linux)"
