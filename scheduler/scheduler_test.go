@@ -383,6 +383,69 @@ var stories = []struct {
 		},
 	},
 	{
+		name:  "changed scope while it works",
+		tasks: []string{`{id: full, when: {schedule: ["0 1 * * 6"]}}`},
+		story: func(w *world) {
+			w.until("1 01:30")
+			w.do(w.s.Update(w.t.Context(), w.parse(`{id: full, when: {schedule: ["0 1 * * 6"]}, scope: {areas: [critical]}}`)))
+			w.until("2 00:00")
+		},
+		want: []string{
+			"1 01:00 queued full 1", "1 01:00 started full 1", "1 01:30 task-changed full", "1 01:30 cancelled full 1",
+			"1 01:30 queued full 2", "1 01:30 started full 2", "1 02:30 finished full 2",
+		},
+	},
+	{
+		name:  "a paused run keeps no other from working",
+		tasks: []string{`{id: polite, when: {schedule: ["0 1 * * *"]}, while: {idle: true}}`, `{id: other, when: {schedule: ["31 1 * * *"]}}`},
+		story: func(w *world) {
+			w.until("1 01:30")
+			w.use()
+			w.until("1 02:00")
+			w.leave()
+			w.until("1 12:00")
+		},
+		want: []string{
+			"1 01:00 queued polite 1", "1 01:00 started polite 1", "1 01:30 paused polite 1 [presence]",
+			"1 01:31 queued other 2", "1 01:31 parked polite 1", "1 01:31 started other 2", "1 02:31 finished other 2",
+			"1 02:31 resumed polite 1", "1 03:01 finished polite 1",
+		},
+	},
+	{
+		name:  "idle: the ten days end while it is paused",
+		tasks: []string{`{id: weekly, when: {schedule: ["0 1 1 * *"]}, while: {idle: true}}`},
+		story: func(w *world) {
+			w.use()
+			w.until("11 00:30")
+			w.leave()
+			w.pass(25 * time.Minute)
+			w.use()
+			w.until("12 00:00")
+		},
+		want: []string{
+			"1 01:00 queued weekly 1", "11 00:30 started weekly 1", "11 00:55 paused weekly 1 [presence]",
+			"11 01:00 override weekly 1", "11 01:00 resumed weekly 1", "11 01:35 finished weekly 1",
+		},
+	},
+	{
+		name:  "the power fails after the run was stored and before its start was noted",
+		tasks: []string{`{id: nightly, when: {schedule: ["0 1 * * *"]}}`},
+		story: func(w *world) {
+			w.until("1 00:59")
+			w.store.fail(1, w.runs.crash)
+			w.pass(2 * time.Minute)
+			w.crash()
+			w.log()
+			for range 2 { // the second time no unfinished run tells of it
+				w.boot()
+				w.pass(2 * time.Hour)
+				w.crash()
+			}
+			w.boot()
+		},
+		want: []string{"1 01:01 started nightly 1", "1 02:01 finished nightly 1"},
+	},
+	{
 		name:  "changed conditions: the run at work obeys them at once",
 		tasks: []string{`{id: full, when: {schedule: ["0 1 * * 6"]}}`},
 		story: func(w *world) {
