@@ -93,8 +93,11 @@ func (d *desktop) Watch(ctx context.Context, report func(Report)) error {
 	for {
 		var told func()
 		select {
-		case now = <-snapshots:
-			w.searchAgain()
+		case next := <-snapshots:
+			if !sameDesktops(now.Sessions, next.Sessions) {
+				w.searchAgain()
+			}
+			now = next
 			if now.Sleeping {
 				told = now.Release
 			}
@@ -142,6 +145,13 @@ func (s *source) say() []Claim {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.claims
+}
+
+// sameDesktops reports whether two lists hold the same sessions at the same places, locked or not.
+func sameDesktops(a, b []logind.Session) bool {
+	return slices.EqualFunc(a, b, func(a, b logind.Session) bool {
+		return a.ID == b.ID && a.UID == b.UID && a.Class == b.Class && a.Type == b.Type && a.Display == b.Display && a.State == b.State
+	})
 }
 
 // searchAgain makes the next search due now.

@@ -12,6 +12,10 @@ const (
 	// are told by the service manager at once, see [Monitor.Feed].
 	sessionsEvery = 2 * time.Second
 
+	// saversEvery is how often new screensavers are looked for: a list of all processes costs milliseconds,
+	// and that one has begun can wait.
+	saversEvery = 10 * time.Second
+
 	// saverEvery is how often a running screensaver's process is looked at: how late its end is seen.
 	saverEvery = 50 * time.Millisecond
 )
@@ -60,12 +64,18 @@ func (w *sessionManager) Watch(ctx context.Context, report func(Report)) error {
 	defer look.Stop()
 	quick := time.NewTicker(saverEvery)
 	defer quick.Stop()
+	var savers map[uint32]uint32
+	var saverErr error
+	var looked time.Time
 	for {
 		sessions, err := w.list()
 		if err != nil {
 			return err
 		}
-		savers, saverErr := w.savers()
+		if w.ended(savers) || time.Since(looked) >= saversEvery {
+			savers, saverErr = w.savers()
+			looked = time.Now()
+		}
 		report(Report{Sessions: w.judge(sessions, savers, saverErr), Note: "nobody is logged in"})
 		saversTick := quick.C
 		if len(savers) == 0 {
@@ -80,12 +90,20 @@ func (w *sessionManager) Watch(ctx context.Context, report func(Report)) error {
 			case <-look.C:
 				again = true
 			case <-saversTick:
-				for _, pid := range savers {
-					again = again || !w.alive(pid)
-				}
+				again = w.ended(savers)
 			}
 		}
 	}
+}
+
+// ended reports whether one of the screensavers has.
+func (w *sessionManager) ended(savers map[uint32]uint32) bool {
+	for _, pid := range savers {
+		if !w.alive(pid) {
+			return true
+		}
+	}
+	return false
 }
 
 // judge makes claims of what Windows says.

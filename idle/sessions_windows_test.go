@@ -1,6 +1,9 @@
 package idle
 
 import (
+	"context"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,4 +94,53 @@ func TestSessionsOfThisComputer(t *testing.T) {
 	if alive(0xfffffff0) {
 		t.Error("a process that does not exist is alive")
 	}
+}
+
+// What the service manager tells is acted on without waiting for the next look, and so is the end of a
+// screensaver.
+func TestWatchWindows(t *testing.T) {
+	var lock atomic.Int32
+	lock.Store(int32(locked))
+	var saverRuns atomic.Bool
+	manager := Providers(Options{Now: time.Now})[0].(*sessionManager)
+	manager.list = func() ([]wtsSession, error) {
+		return []wtsSession{{id: 2, user: "ann", connected: true, lock: lockState(lock.Load())}}, nil
+	}
+	manager.savers = func() (map[uint32]uint32, error) {
+		if saverRuns.Load() {
+			return map[uint32]uint32{2: 99}, nil
+		}
+		return nil, nil
+	}
+	manager.alive = func(uint32) bool { return saverRuns.Load() }
+	states := make(chan State, 100)
+	m := New(Options{Providers: []Provider{manager}, Settle: -1, Changed: func(s State) { states <- s }})
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.Run(ctx)
+	}()
+	defer func() { stop(); <-done }()
+	await := func(want Presence, reason string) {
+		t.Helper()
+		for {
+			select {
+			case s := <-states:
+				if s.Presence == want && strings.Contains(s.Reason, reason) {
+					return
+				}
+			case <-time.After(30 * time.Second):
+				t.Fatalf("never told %s because of %q", want, reason)
+			}
+		}
+	}
+	await(Idle, "the session is locked")
+	m.Feed(ctx, Event{Kind: SessionUnlock, Session: 2})
+	await(Active, "has just been unlocked")
+	saverRuns.Store(true)
+	lock.Store(int32(unlocked))
+	await(Idle, "the screensaver is on")
+	saverRuns.Store(false)
+	await(Active, "session 2")
 }

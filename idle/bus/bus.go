@@ -96,11 +96,11 @@ type Conn struct {
 	socket *net.UnixConn
 	serial uint32
 	senders
-	hinted bool      // a signal arrived and nobody has been told
-	in     []byte    // the beginning of a message that has not arrived as a whole
-	files  []int     // received with the message that is being read
-	budget allowance // of messages
-	hints  allowance // of returns of Wait because of a signal
+	hinted bool            // a signal arrived and nobody has been told
+	in     []byte          // the beginning of a message that has not arrived as a whole
+	files  []int           // received with the message that is being read
+	budget *peer.Allowance // of messages
+	hints  *peer.Allowance // of returns of Wait because of a signal
 }
 
 // senders are the unique names whose signals count; empty: anybody's do.
@@ -110,8 +110,7 @@ type senders map[string]bool
 // whose credentials the kernel noted when the socket was connected, and says hello. It closes the
 // socket when it fails.
 func New(ctx context.Context, socket *net.UnixConn, uid int) (*Conn, error) {
-	now := time.Now()
-	c := &Conn{socket: socket, budget: allowance{left: maxBurst, filled: now}, hints: allowance{left: hintBurst, filled: now}}
+	c := &Conn{socket: socket, budget: peer.NewAllowance(maxBurst, maxPerSecond), hints: peer.NewAllowance(hintBurst, hintRate)}
 	ctx, cancel := limit(ctx)
 	defer cancel()
 	err := c.within(ctx, func() error { return c.authenticate(uid) })
@@ -257,25 +256,10 @@ func (c *Conn) Wait(ctx context.Context, timeout time.Duration) error {
 		return nil
 	}
 	if err == nil {
-		err = c.rest(parent)
+		err = c.hints.Wait(parent)
 	}
 	c.hinted = false
 	return err
-}
-
-// rest waits a moment if there have been too many hints.
-func (c *Conn) rest(ctx context.Context) error {
-	if c.hints.spend(time.Now(), hintBurst, hintRate) {
-		return nil
-	}
-	timer := time.NewTimer(time.Second / hintRate)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 func (c *Conn) hint(m *message) {
@@ -330,23 +314,6 @@ func (c *Conn) readLine() (string, error) {
 		line = append(line, b[0])
 	}
 	return "", fmt.Errorf("%w: a line of more than %d bytes", ErrMalformed, maxAuthLine)
-}
-
-// allowance is what may be spent at once; it fills up again with time.
-type allowance struct {
-	left   float64
-	filled time.Time
-}
-
-// spend takes one off and reports whether there was one.
-func (a *allowance) spend(now time.Time, most, perSecond float64) bool {
-	a.left = min(most, a.left+perSecond*now.Sub(a.filled).Seconds())
-	a.filled = now
-	if a.left < 1 {
-		return false
-	}
-	a.left--
-	return true
 }
 
 func (c *Conn) dropFiles() {

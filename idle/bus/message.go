@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,7 +79,7 @@ func (c *Conn) read() (*message, error) {
 			if err != nil {
 				return nil, err
 			}
-			if !c.budget.spend(time.Now(), maxBurst, maxPerSecond) {
+			if !c.budget.Spend() {
 				return nil, ErrFlood
 			}
 			return m, nil

@@ -131,10 +131,12 @@ func as(uid int, f func() error) error {
 		// Only system calls of this one thread: package syscall's would change all of them.
 		runtime.LockOSThread()
 		groups, err := unix.Getgroups()
-		if err == nil {
-			err = actAs(uid, nil)
+		if err != nil {
+			runtime.UnlockOSThread()
+			done <- err
+			return
 		}
-		if err == nil {
+		if err = actAs(uid, nil); err == nil {
 			err = f()
 		}
 		if actAs(0, groups) == nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 
 	"tyto/idle/peer"
 )
@@ -90,10 +89,13 @@ func (d *Display) read() ([]byte, error) {
 		if size > 0 && len(d.in) >= size {
 			m := d.in[:size:size]
 			d.in = append([]byte(nil), d.in[size:]...)
-			if m[0] != isReply && m[0] != isError {
+			if !d.budget.Spend() {
+				return nil, fmt.Errorf("%w: it floods the connection", ErrMalformed)
+			}
+			if m[0] != isReply && m[0] != isError && !d.isNoise(m) {
 				d.hinted = true
 			}
-			return m, d.spend(time.Now())
+			return m, nil
 		}
 		var chunk [4096]byte
 		n, err := d.conn.Read(chunk[:])
@@ -105,6 +107,13 @@ func (d *Display) read() ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// isNoise tells events about properties of the root window that are not xscreensaver's: window managers
+// and clocks change them all the time.
+func (d *Display) isNoise(event []byte) bool {
+	const propertyNotify = 28
+	return event[0]&0x7f == propertyNotify && order.Uint32(event[8:]) != d.status
 }
 
 // messageSize is the size of the message that begins in b, 0 when b is too short to say.
@@ -120,15 +129,4 @@ func messageSize(b []byte) (int, error) {
 		return 0, fmt.Errorf("%w: larger than %d bytes", ErrMalformed, maxReply)
 	}
 	return 32 + 4*int(more), nil
-}
-
-// spend takes one message off what the server may send.
-func (d *Display) spend(now time.Time) error {
-	d.budget = min(maxBurst, d.budget+maxPerSecond*now.Sub(d.filled).Seconds())
-	d.filled = now
-	if d.budget < 1 {
-		return fmt.Errorf("%w: it floods the connection", ErrMalformed)
-	}
-	d.budget--
-	return nil
 }

@@ -31,6 +31,8 @@ const (
 	maxWindows   = 1024     // top-level windows that are looked at for xscreensaver's own
 	maxBurst     = 2048     // messages that may arrive at once: an answer for each window, and events
 	maxPerSecond = 200      // messages that may arrive in the long run
+	eventBurst   = 20       // events that each make Wait return at once
+	eventRate    = 5        // per second, in the long run
 )
 
 // ErrMalformed ends a connection whose server does not keep to the protocol or to the limits.
@@ -53,9 +55,9 @@ type Display struct {
 	ids    uint32 // base of the numbers that we may give to things
 	sent   uint16 // number of the last request
 	hinted bool
-	in     []byte // the beginning of a message that has not arrived as a whole
-	budget float64
-	filled time.Time
+	in     []byte          // the beginning of a message that has not arrived as a whole
+	budget *peer.Allowance // of messages
+	events *peer.Allowance // of returns of Wait because of an event
 
 	saverCode   byte // major opcode of MIT-SCREEN-SAVER, 0 if missing
 	status      uint32
@@ -67,7 +69,7 @@ type Display struct {
 // New greets the server at the other end of conn; cookie is the server's MIT-MAGIC-COOKIE-1 or empty. It
 // closes conn when it fails.
 func New(ctx context.Context, conn net.Conn, cookie []byte) (*Display, error) {
-	d := &Display{conn: conn, budget: maxBurst, filled: time.Now()}
+	d := &Display{conn: conn, budget: peer.NewAllowance(maxBurst, maxPerSecond), events: peer.NewAllowance(eventBurst, eventRate)}
 	ctx, cancel := limit(ctx)
 	defer cancel()
 	err := peer.Within(ctx, conn, func() error { return d.greet(cookie) })
@@ -203,6 +205,9 @@ func (d *Display) Wait(ctx context.Context, timeout time.Duration) (event bool, 
 	event, d.hinted = d.hinted, false
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && parent.Err() == nil {
 		return event, nil
+	}
+	if err == nil {
+		err = d.events.Wait(parent)
 	}
 	return event, err
 }
