@@ -66,21 +66,23 @@ type Agent struct {
 	o   Options
 	log *slog.Logger
 
-	data     string
-	machine  string // identifies this computer among all
-	keeper   *policy.Keeper
-	hub      *events.Hub
-	store    *store.Store
-	sched    *scheduler.Scheduler
-	budget   *response.Budget
-	began    time.Time
-	changed  chan struct{} // the policy has; holds one
-	troubles troubles
+	data    string
+	machine string // identifies this computer among all
+	keeper  *policy.Keeper
+	hub     *events.Hub
+	store   *store.Store
+	sched   *scheduler.Scheduler
+	budget  *response.Budget
+	began   time.Time
+	changed chan struct{} // the policy has; holds one
+	// setsChanged has the files of rules and indicators looked at; holds one.
+	setsChanged chan struct{}
+	troubles    troubles
 
-	vault  vaultHolder
-	watch  presenceHolder
-	mu     sync.Mutex
-	counts map[int64]map[finding.Level]int64 // findings of runs whose end is still to be told
+	vault vaultHolder
+	watch presenceHolder
+	mu    sync.Mutex
+	runs  map[int64]*memory // of runs that have not ended
 }
 
 // Run runs an agent until ctx ends. It returns an error only if the agent cannot work at all.
@@ -93,9 +95,9 @@ func Run(ctx context.Context, o Options) error {
 	}
 	a := &Agent{
 		o: o, log: o.Log, began: o.Now(),
-		changed: make(chan struct{}, 1),
-		counts:  map[int64]map[finding.Level]int64{},
-		budget:  response.NewBudget(0, 0, o.Now),
+		changed: make(chan struct{}, 1), setsChanged: make(chan struct{}, 1),
+		runs:   map[int64]*memory{},
+		budget: response.NewBudget(0, 0, o.Now),
 	}
 	a.hub = events.NewHub(events.Options{Now: o.Now, Log: o.Log})
 	a.holdEvents()
@@ -157,6 +159,7 @@ func (a *Agent) work(ctx context.Context) error {
 	default:
 	}
 	a.apply(ctx)
+	a.sched.SetsChanged(a.setsVersion(a.policy()))
 	var parts sync.WaitGroup
 	for _, part := range []func(context.Context){
 		func(ctx context.Context) { a.keeper.Run(ctx, a.o.Reload) },
@@ -214,6 +217,10 @@ func (a *Agent) followPolicy(ctx context.Context) {
 			a.setOutputs(a.policy())
 			a.openVault(a.policy())
 			a.apply(ctx)
+			select {
+			case a.setsChanged <- struct{}{}:
+			default: // they will be
+			}
 		}
 	}
 }
@@ -227,7 +234,6 @@ func (a *Agent) apply(ctx context.Context) {
 	} else {
 		a.works("tasks")
 	}
-	a.sched.SetsChanged(a.setsVersion(p))
 }
 
 // tidyEvery is how often what is too old is removed from the state file, beside the scheduler's results.

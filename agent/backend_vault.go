@@ -112,8 +112,3 @@ func notes(o *quarantine.Outcome) (list []string) {
 	}
 	return list
 }
-
-// Rescan implements [control.Backend].
-func (b backend) Rescan(ctx context.Context, ids []string) ([]control.Rescanned, error) {
-	return nil, control.Errorf(501, "", "not built")
-}

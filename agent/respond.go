@@ -60,6 +60,9 @@ func (r *run) respond(ctx context.Context) (*runSink, error) {
 // Finding implements [scanner.Sink].
 func (s *runSink) Finding(f *finding.Finding) {
 	a, job := s.run.agent, &s.run.job
+	if !a.firstTold(job.Run.ID, f) {
+		return
+	}
 	data := findingData(f)
 	data["tyto.task"], data["tyto.run"] = job.Task.ID, job.Run.ID
 	a.hub.Pass(events.Event{
@@ -181,6 +184,11 @@ func (c criticalScanner) ScanCritical(ctx context.Context, f *finding.Finding) e
 		Rules:       c.run.job.Task.Rules, Indicators: c.run.job.Task.Indicators,
 		ExpireAfter: scheduler.ResponseExpiry,
 	}
+	again := false
+	c.agent.remember(c.run.job.Run.ID, func(m *memory) { again, m.critical = m.critical, true })
+	if again {
+		return nil
+	}
 	err := c.agent.sched.Add(ctx, task, scheduler.FromResponse)
 	if err != nil && !errors.Is(err, scheduler.ErrExists) {
 		return err
@@ -219,15 +227,15 @@ func (a *Agent) scheduled(e scheduler.Event) {
 	}
 	message := e.Message
 	switch e.Kind {
-	case scheduler.RunFinished, scheduler.RunCancelled, scheduler.RunFailed, scheduler.RunParked:
-		message += a.foundBy(e.Run, data)
+	case scheduler.RunFinished, scheduler.RunCancelled, scheduler.RunFailed:
+		message += foundBy(a.forget(e.Run), data)
 	}
 	a.hub.Pass(events.Event{Time: e.Time, ID: kind.ID, Level: kind.Level, Message: message, Data: data})
 }
 
-// foundBy says how much a run found.
-func (a *Agent) foundBy(run int64, data events.Data) (text string) {
-	for level, n := range a.counted(run) {
+// foundBy says how much was found.
+func foundBy(m memory, data events.Data) (text string) {
+	for level, n := range m.findings {
 		if n > 0 {
 			data["tyto.findings."+level.String()] = n
 		}

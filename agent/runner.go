@@ -35,6 +35,10 @@ func (r runner) Start(ctx context.Context, job scheduler.Job) (scheduler.Running
 			Version: r.agent.o.Version,
 		},
 	}
+	var err error
+	if run.cpu, err = scanner.CPUTime(); err != nil {
+		return nil, err
+	}
 	run.progress.Store(&control.Progress{Phase: control.Loading})
 	ctx, run.cancel = context.WithCancelCause(ctx)
 	go run.work(ctx)
@@ -49,6 +53,7 @@ type run struct {
 	cancel context.CancelCauseFunc
 	report report.Run
 	begun  time.Time
+	cpu    time.Duration // that this process had used then
 
 	progress atomic.Pointer[control.Progress]
 	done     chan struct{}
@@ -111,7 +116,7 @@ func (r *run) scan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opts.Begun = r.begun
+	opts.Begun, opts.CPUBegun = r.begun, r.cpu
 	r.report.Rules, r.report.Indicators = set.RuleSummary, set.IndicatorSummary
 	r.result.Profile = scanner.Profile(set.RuleSummary.Version, set.IndicatorSummary.Version, &opts)
 
@@ -143,7 +148,7 @@ func (r *run) finish(ctx context.Context, summary *finding.Summary, set *detect.
 	summary.Host, summary.Version, summary.Paths = r.agent.o.Host.Name, r.agent.o.Version, r.report.Paths
 	summary.Problems = append(set.Problems, summary.Problems...)
 	summary.Rules, summary.Indicators = set.RuleSummary, set.IndicatorSummary
-	r.agent.count(r.job.Run.ID, summary.Findings)
+	r.agent.remember(r.job.Run.ID, func(m *memory) { m.findings = summary.Findings })
 	line, err := report.SummaryLine(r.report, summary, skipLines(summary))
 	if err != nil {
 		return err
@@ -207,11 +212,19 @@ func (r *run) load(ctx context.Context) (*detect.Set, error) {
 		case !paused:
 			if set != nil && len(set.Problems) > 0 {
 				p := set.Problems[0]
-				err = fmt.Errorf("%w: %s:%d: %s", err, p.File, p.Line, p.Message)
+				err = fmt.Errorf("%w: %s: %s", err, placeOf(p), p.Message)
 			}
 			return nil, err
 		}
 	}
+}
+
+// placeOf returns where a problem stands: the file and, where it is known, the line.
+func placeOf(p finding.Problem) string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
 }
 
 // record adds a line to the run's records.
@@ -223,20 +236,4 @@ func (r *run) record(kind store.Kind, line func() ([]byte, error)) {
 	if err != nil {
 		r.agent.log.Error("keep a line of a run's report", "run", r.job.Run.ID, "kind", kind, "error", err)
 	}
-}
-
-// count notes what a run found, for the event of its end.
-func (a *Agent) count(run int64, findings map[finding.Level]int64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.counts[run] = findings
-}
-
-// counted returns what a run found, once.
-func (a *Agent) counted(run int64) map[finding.Level]int64 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	findings := a.counts[run]
-	delete(a.counts, run)
-	return findings
 }

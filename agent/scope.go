@@ -7,7 +7,6 @@ import (
 
 	"tyto/agent/control"
 	"tyto/detect"
-	"tyto/finding"
 	"tyto/report"
 	"tyto/scanner"
 	"tyto/scanner/critical"
@@ -28,49 +27,40 @@ func (r *run) detection() detect.Options {
 		}
 		return all
 	}
+	return r.agent.detection(expand(r.job.Task.Rules, p.Detection.Rules), expand(r.job.Task.Indicators, p.Detection.Indicators))
+}
+
+// detection says how rules and indicators are loaded.
+func (a *Agent) detection(rules, indicators []string) detect.Options {
 	return detect.Options{
-		Rules:      expand(r.job.Task.Rules, p.Detection.Rules),
-		Indicators: expand(r.job.Task.Indicators, p.Detection.Indicators),
-		CacheDir:   filepath.Join(r.agent.data, "rules"),
-		Compile:    r.agent.o.Compile,
-		Now:        r.agent.o.Now(),
-		Log:        r.agent.log,
+		Rules:      rules,
+		Indicators: indicators,
+		CacheDir:   filepath.Join(a.data, "rules"),
+		Compile:    a.o.Compile,
+		Now:        a.o.Now(),
+		Log:        a.log,
 	}
 }
 
 // options says what the run scans and how.
 func (r *run) options(set *detect.Set) (scanner.Options, error) {
-	p := r.agent.policy()
-	scope, while := &r.job.Task.Scope, &r.job.Task.While
-	o := scanner.Options{
-		Walk: walk.Options{
-			Roots:         slices.Clone(scope.Paths),
-			Exclude:       scope.Exclude,
-			OneFileSystem: scope.OneFileSystem,
-			Network:       scope.Network,
-			Own:           append(set.Own(), r.own()...),
-		},
-		Rules:         set.Rules,
-		Indicators:    set.Indicators,
-		MaxSize:       int64(scope.MaxSize),
-		ObjectTime:    p.Resources.MaxObjectTime,
-		Examine:       scanner.DefaultLimits(),
-		WorkerMemory:  int64(p.Resources.WorkerMemory),
-		Workers:       p.Resources.Workers,
-		WorkerCommand: r.agent.o.Worker,
-		CPULimit:      while.CPULimit / 100,
-		Thresholds:    finding.DefaultThresholds,
-		Gate:          r.gate,
-		Progress:      r.showProgress,
-		Log:           r.agent.log,
+	scope := &r.job.Task.Scope
+	o := r.agent.scanOptions(set)
+	o.Walk = walk.Options{
+		Roots:         slices.Clone(scope.Paths),
+		Exclude:       scope.Exclude,
+		OneFileSystem: scope.OneFileSystem,
+		Network:       scope.Network,
+		Own:           append(set.Own(), r.own()...),
 	}
-	if scope.MaxSize == scheduler.DefaultMaxSize {
-		o.MaxSize = int64(p.Resources.MaxSize)
-	}
-	if o.CPULimit == 0 {
-		o.CPULimit = p.Resources.CPULimit / 100
-	}
+	o.Gate, o.Progress = r.gate, r.showProgress
 	o.Examine.Archives = !scope.NoArchives
+	if scope.MaxSize != scheduler.DefaultMaxSize {
+		o.MaxSize = int64(scope.MaxSize)
+	}
+	if limit := r.job.Task.While.CPULimit; limit > 0 {
+		o.CPULimit = limit / 100
+	}
 	if err := r.areas(&o); err != nil {
 		return o, err
 	}

@@ -21,16 +21,26 @@ const (
 	maxSetFiles = 100_000
 )
 
-// watchSets tells the scheduler when rules or indicators have changed, until ctx ends.
+// watchSets tells the scheduler when rules or indicators have changed, and examines the quarantine with the new
+// ones, until ctx ends.
 func (a *Agent) watchSets(ctx context.Context) {
 	ticker := time.NewTicker(setsEvery)
 	defer ticker.Stop()
 	for {
+		version := a.setsVersion(a.policy())
+		a.sched.SetsChanged(version)
+		// What it was at the end of an earlier agent's life counts, too.
+		if known, err := a.store.Get(ctx, vaultSetsKey); err == nil && string(known) != version {
+			a.tellFalseAlarms(ctx)
+		}
+		if err := a.store.Set(ctx, vaultSetsKey, []byte(version)); err != nil && ctx.Err() == nil {
+			a.log.Error("note with which rules the quarantine was examined", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			a.sched.SetsChanged(a.setsVersion(a.policy()))
+		case <-a.setsChanged:
 		}
 	}
 }

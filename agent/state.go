@@ -47,6 +47,8 @@ func (a *Agent) openStore(ctx context.Context, path string) error {
 const (
 	machineKey = "agent/machine"
 	runningKey = "agent/running"
+	// vaultSetsKey holds the version of the rules and indicators with which the quarantine was examined last.
+	vaultSetsKey = "agent/quarantine-sets"
 )
 
 // machineID returns what identifies this computer: the system's own id, else one that is drawn once.

@@ -2,6 +2,7 @@ package scanner
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,6 +63,19 @@ func (s *Scan) progress() Progress {
 	return p
 }
 
+// CPUTime returns the processor time that this process has used, and those of its children that have ended.
+func CPUTime() (time.Duration, error) {
+	own, err := ownCPUTime()
+	if err != nil {
+		return 0, fmt.Errorf("measure the processor time: %w", err)
+	}
+	children, err := childrenCPUTime()
+	if err != nil {
+		return 0, fmt.Errorf("measure the processor time of children: %w", err)
+	}
+	return own + children, nil
+}
+
 // limitCPU keeps the limit on processor time, if there is one, until the returned function is called.
 func (s *Scan) limitCPU() (stop func()) {
 	if s.opts.CPULimit <= 0 {
@@ -85,7 +99,7 @@ func (s *Scan) limitCPU() (stop func()) {
 			if err != nil {
 				s.log.Warn("measure the processor time of the workers", "error", err)
 			}
-			return before + used + workers
+			return before + used + workers - s.opts.CPUBegun
 		},
 		now:   time.Now,
 		sleep: sleep,

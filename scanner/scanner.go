@@ -80,6 +80,8 @@ type Options struct {
 	// Begun is when the work for this scan began, which is the scan's start in the summary. CPULimit
 	// counts from there, so that loading the rules is part of it. Zero is when Run is called.
 	Begun time.Time
+	// CPUBegun is what [CPUTime] was then. Zero suits a process that lives for one scan.
+	CPUBegun time.Duration
 
 	// Examined, if set, is called for each file whose content was examined by this scan, with what was
 	// learned of it; members of archives and files that the inventory knows do not come. It may be

@@ -1,0 +1,8 @@
+//go:build unix
+
+package agent
+
+import "path/filepath"
+
+// controlAddress returns where the agent of a test takes commands.
+func controlAddress(dir string) string { return filepath.Join(dir, "agent.sock") }
