@@ -29,7 +29,7 @@ const (
 	FromResponse = "response"
 )
 
-// Add stores a new task.
+// Add stores a new task. One that responds to a threat expires after [ResponseExpiry] if it does not say.
 func (s *Scheduler) Add(ctx context.Context, t Task, origin string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,6 +41,9 @@ func (s *Scheduler) Add(ctx context.Context, t Task, origin string) error {
 
 func (s *Scheduler) add(ctx context.Context, t Task, origin string) error {
 	t = clone(t)
+	if origin == FromResponse {
+		set(&t.ExpireAfter, ResponseExpiry)
+	}
 	now := s.now()
 	p, err := t.plan(now.wall, s.o.Zone)
 	if err != nil {

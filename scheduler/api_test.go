@@ -307,3 +307,17 @@ func TestOnTheRealStore(t *testing.T) {
 		})
 	}
 }
+
+// Tasks that Tyto makes by itself go by themselves.
+func TestResponseTasksExpire(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for origin, want := range map[string]time.Time{FromUser: {}, FromResponse: time.Date(2000, 1, 31, 0, 0, 0, 0, time.UTC)} {
+			if err := w.s.Add(t.Context(), w.parse(`{id: by-`+origin+`}`), origin); err != nil {
+				t.Fatal(err)
+			}
+			if v, err := w.s.Show("by-" + origin); err != nil || !v.Expires.Equal(want) {
+				t.Errorf("a task by the %s expires at %v, want %v (%v)", origin, v.Expires, want, err)
+			}
+		}
+	})
+}
