@@ -6,8 +6,12 @@ import "context"
 // SERVICE_CONTROL_SESSIONCHANGE and SERVICE_CONTROL_POWEREVENT. On Linux the monitor hears it from logind.
 type Event struct {
 	Kind    EventKind
-	Session uint32 // for SessionLock, SessionUnlock and SessionOther
+	Session uint32 // for SessionLock, SessionUnlock and SessionOther; AnySession if not known
 }
+
+// AnySession stands for a session that is not known. An unlock then counts for all sessions, a lock for
+// none: it only makes sources look again.
+const AnySession = 0xFFFFFFFF
 
 // EventKind is what happened.
 type EventKind int

@@ -40,6 +40,8 @@ type sessionManager struct {
 	wake chan struct{}
 	mu   sync.Mutex
 	told map[uint32]EventKind // SessionLock or SessionUnlock: what the service manager said last
+	// allUnlocked is set by an unlock of an unknown session, until the next lock: it may have been any.
+	allUnlocked bool
 }
 
 func (w *sessionManager) Name() string { return "session manager" }
@@ -47,9 +49,16 @@ func (w *sessionManager) Name() string { return "session manager" }
 // Feed notes a lock or an unlock, and looks at the sessions again.
 func (w *sessionManager) Feed(e Event) {
 	w.mu.Lock()
-	if e.Kind == SessionLock || e.Kind == SessionUnlock {
+	switch {
+	case e.Session == AnySession && e.Kind == SessionUnlock:
+		clear(w.told)
+		w.allUnlocked = true
+	case e.Session == AnySession:
+		clear(w.told)
+		w.allUnlocked = w.allUnlocked && e.Kind != SessionLock
+	case e.Kind == SessionLock || e.Kind == SessionUnlock:
 		w.told[e.Session] = e.Kind
-	} else {
+	default:
 		delete(w.told, e.Session) // another person may come to have this number
 	}
 	w.mu.Unlock()
@@ -151,6 +160,9 @@ func (w *sessionManager) lockClaim(s wtsSession) Claim {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	told, known := w.told[s.id]
+	if w.allUnlocked && !known {
+		told, known = SessionUnlock, true
+	}
 	c := Claim{Source: "session manager", About: Lock, Says: Silent, Detail: "not locked"}
 	switch {
 	case known && told == SessionUnlock && s.lock == locked:

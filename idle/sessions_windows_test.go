@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/svc"
 )
 
 func TestLockOf(t *testing.T) {
@@ -26,6 +28,29 @@ func TestLockOf(t *testing.T) {
 	}
 }
 
+func TestFromService(t *testing.T) {
+	tests := []struct {
+		request svc.ChangeRequest
+		want    EventKind
+		told    bool
+	}{
+		{svc.ChangeRequest{Cmd: svc.SessionChange, EventType: windows.WTS_SESSION_LOCK}, SessionLock, true},
+		{svc.ChangeRequest{Cmd: svc.SessionChange, EventType: windows.WTS_SESSION_UNLOCK}, SessionUnlock, true},
+		{svc.ChangeRequest{Cmd: svc.SessionChange, EventType: windows.WTS_SESSION_LOGON}, SessionOther, true},
+		{svc.ChangeRequest{Cmd: svc.PowerEvent, EventType: pbtSuspend}, Suspend, true},
+		{svc.ChangeRequest{Cmd: svc.PowerEvent, EventType: pbtResumeAutomatic}, Resume, true},
+		{svc.ChangeRequest{Cmd: svc.PowerEvent, EventType: pbtStatusChange}, PowerChange, true},
+		{svc.ChangeRequest{Cmd: svc.PowerEvent, EventType: 0x8013}, 0, false},
+		{svc.ChangeRequest{Cmd: svc.Stop}, 0, false},
+	}
+	for _, test := range tests {
+		got, told := FromService(test.request)
+		if got.Kind != test.want || told != test.told {
+			t.Errorf("%+v is event %v (%v), want %v (%v)", test.request, got.Kind, told, test.want, test.told)
+		}
+	}
+}
+
 func TestJudgeWindows(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	session := func(lock lockState) wtsSession { return wtsSession{id: 2, user: "ann", connected: true, lock: lock} }
@@ -33,6 +58,7 @@ func TestJudgeWindows(t *testing.T) {
 		name    string
 		session wtsSession
 		told    []EventKind
+		any     bool // it is not told of which session
 		saver   bool
 		input   time.Duration
 		want    Presence
@@ -45,6 +71,9 @@ func TestJudgeWindows(t *testing.T) {
 		{name: "locked again", session: session(locked), told: []EventKind{SessionUnlock, SessionLock}, want: Idle},
 		{name: "told of a lock that is not seen", session: session(unlocked), told: []EventKind{SessionLock}, want: Active},
 		{name: "another one logged on", session: session(lockUnknown), told: []EventKind{SessionLock, SessionOther}, want: Unknown},
+		{name: "somebody unlocked a moment ago", session: session(locked), told: []EventKind{SessionUnlock}, any: true, want: Active},
+		{name: "somebody locked", session: session(locked), told: []EventKind{SessionUnlock, SessionLock}, any: true, want: Idle},
+		{name: "somebody locked but not known who", session: session(lockUnknown), told: []EventKind{SessionLock}, any: true, want: Unknown},
 		{name: "screensaver", session: session(unlocked), saver: true, want: Idle},
 		{name: "screensaver lock not known", session: session(lockUnknown), saver: true, want: Unknown},
 		{name: "disconnected", session: wtsSession{id: 2, user: "ann", lock: unlocked}, want: Idle},
@@ -56,8 +85,12 @@ func TestJudgeWindows(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			w := Providers(Options{Input: test.input, Now: func() time.Time { return now }})[0].(*sessionManager)
 			w.lastInput = func() (uint32, time.Duration, bool) { return 0, 0, false }
+			id := uint32(2)
+			if test.any {
+				id = AnySession
+			}
 			for _, kind := range test.told {
-				w.Feed(Event{Kind: kind, Session: 2})
+				w.Feed(Event{Kind: kind, Session: id})
 			}
 			savers := map[uint32]uint32{}
 			if test.saver {

@@ -284,3 +284,13 @@ func TestMain(m *testing.M) {
 	xgb.Logger.SetOutput(io.Discard) // it complains when it is closed
 	os.Exit(m.Run())
 }
+
+// An Xauthority file is its user's, who may write anything into it.
+func FuzzCookie(f *testing.F) {
+	f.Add([]byte("\xff\xff\x00\x00\x00\x00\x00\x12MIT-MAGIC-COOKIE-1\x00\x101234567890123456"), 0)
+	f.Fuzz(func(t *testing.T, file []byte, display int) {
+		if cookie := Cookie(file, display); len(cookie) > len(file) {
+			t.Errorf("a cookie of %d bytes in a file of %d", len(cookie), len(file))
+		}
+	})
+}
