@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 )
@@ -188,4 +189,23 @@ func bestBySource(rows []hashRow) []hashRow {
 		}
 	}
 	return best
+}
+
+// Hashes yields the rows of hash lists, sorted by algorithm and sum.
+func (s *Set) Hashes() iter.Seq[HashRow] {
+	return func(yield func(HashRow) bool) {
+		t := s.hashes
+		for i := range t.columns {
+			c := &t.columns[i]
+			for n, row := range c.rows {
+				ok := yield(HashRow{
+					Sum: c.sums[n*c.width : (n+1)*c.width : (n+1)*c.width], Score: int(row.score), Comment: t.comment(row.comment),
+					Source: t.sources[row.source], Line: int(row.line),
+				})
+				if !ok {
+					return
+				}
+			}
+		}
+	}
 }

@@ -1,12 +1,14 @@
 package ioc
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -183,5 +185,24 @@ func BenchmarkMillionHashes(b *testing.B) {
 	item := FileItem(&object, nil, true)
 	for b.Loop() {
 		run.Examine(item)
+	}
+}
+
+func TestHashesYieldsAllRows(t *testing.T) {
+	b := NewBuilder(Options{})
+	var want []HashRow
+	for i, width := range []int{16, 20, 32} {
+		row := HashRow{Sum: bytes.Repeat([]byte{byte(9 - i)}, width), Score: 70 - i, Comment: fmt.Sprint("c", i), Source: "list.txt", Line: i + 1}
+		if err := b.AddHash(row); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, row)
+	}
+	got := slices.Collect(b.Build().Hashes())
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-added +yielded):\n%s", diff)
+	}
+	for range b.Build().Hashes() {
+		break // may be left early
 	}
 }
