@@ -154,13 +154,13 @@ func codes(waits []Wait) (list []WaitCode) {
 	return list
 }
 
-// sentence joins waits for people.
-func sentence(waits []Wait) string {
+// sentence joins waits for people, with times as the machine's clock shows them.
+func (s *Scheduler) sentence(waits []Wait) string {
 	var texts []string
 	for _, w := range waits {
 		text := w.Text
 		if !w.Until.IsZero() && w.Code != WaitPresence {
-			text += ", until " + w.Until.Local().Format("2006-01-02 15:04 MST")
+			text += ", until " + w.Until.In(s.o.Zone).Format("2006-01-02 15:04 MST")
 		}
 		texts = append(texts, text)
 	}

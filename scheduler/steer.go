@@ -157,7 +157,7 @@ func (s *Scheduler) report(c *execution, waits []Wait) {
 	r, before := c.run, c.waits
 	c.waits = waits
 	if len(waits) > 0 {
-		r.record.State, r.record.Reason = Paused, sentence(waits)
+		r.record.State, r.record.Reason = Paused, s.sentence(waits)
 		s.tellRun(RunPaused, r, Event{Waits: waits, Message: "was paused: " + r.record.Reason})
 	} else {
 		r.record.State, r.record.Reason = Working, ""

@@ -97,7 +97,7 @@ func (s *Scheduler) view(e *entry) TaskView {
 	if e.begun != nil && e.waiting != nil {
 		v.Pending = s.viewRun(e.waiting, now.wall)
 		v.Pending.Waits = append(v.Pending.Waits, Wait{Code: WaitTurn, Text: fmt.Sprintf("run %d of this task comes first", e.begun.record.ID)})
-		v.Pending.Why = "waiting: " + sentence(v.Pending.Waits)
+		v.Pending.Why = "waiting: " + s.sentence(v.Pending.Waits)
 	}
 	if e.last != nil {
 		last := viewRow(*e.last)
@@ -127,7 +127,7 @@ func (s *Scheduler) viewRun(r *run, now time.Time) *RunView {
 		v.Waits = append(v.Waits, Wait{Code: WaitTurn, Text: fmt.Sprintf("run %d of task %q is at work", c.run.record.ID, c.run.record.Task)})
 	}
 	if len(v.Waits) > 0 {
-		v.Why = word + ": " + sentence(v.Waits)
+		v.Why = word + ": " + s.sentence(v.Waits)
 	}
 	return &v
 }
