@@ -149,6 +149,31 @@ func TestTextSessions(t *testing.T) {
 	w.await(t, Idle, "nobody is logged in")
 }
 
+// Whoever runs startx from a text console uses the computer, although there is no input on the console.
+func TestGraphicsOnATextConsole(t *testing.T) {
+	system := idletest.SystemBus(t)
+	mock := idletest.MockLogind(t, system)
+	display := idletest.NewDisplay(t, idletest.Nobody)
+	saver := idletest.XScreensaver(t, display)
+	master, name := pseudoTerminal(t)
+	defer master.Close()
+	past := time.Now().Add(-time.Hour)
+	if err := os.Chtimes("/dev/"+name, past, past); err != nil {
+		t.Fatal(err)
+	}
+	var graphics atomic.Bool
+	d := desktopOf(system, Options{})
+	d.places.graphics = func(tty string) bool { return tty == name && graphics.Load() }
+	mock.AddSession(t, "1", idletest.Nobody, "nobody")
+	mock.Set(t, "1", map[string]any{"Type": "tty", "TTY": name})
+	w := run(t, Options{Providers: []Provider{d}})
+	w.await(t, Idle, "terminal "+name)
+	graphics.Store(true)
+	w.await(t, Active, "xscreensaver: the screensaver is off")
+	saver.Lock()
+	w.await(t, Idle, "xscreensaver: the screen is locked")
+}
+
 func TestKindOf(t *testing.T) {
 	tests := []struct {
 		name    string

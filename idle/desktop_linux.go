@@ -22,9 +22,6 @@ const (
 	searchFirst = 2 * time.Second
 	searchMax   = 5 * time.Minute
 
-	// terminalEvery is how often terminals without recent input are looked at.
-	terminalEvery = time.Second
-
 	// maxBuses is how many session buses of one user are asked.
 	maxBuses = 4
 )
@@ -38,7 +35,8 @@ func Providers(o Options) []Provider {
 	}
 	return []Provider{&desktop{
 		input: o.Input, window: o.Terminal, delay: o.DelaySleep, now: o.Now,
-		places: placesLinux{systemBus: bus, run: "/run/user", proc: "/proc", dev: "/dev", displays: "/tmp/.X11-unix"},
+		places: placesLinux{systemBus: bus, run: "/run/user", proc: "/proc", dev: "/dev", displays: "/tmp/.X11-unix",
+			graphics: func(tty string) bool { return terminal.Graphics("/dev", tty) }},
 	}}
 }
 
@@ -93,11 +91,7 @@ func (d *desktop) Watch(ctx context.Context, report func(Report)) error {
 	for {
 		var told func()
 		select {
-		case next := <-snapshots:
-			if !sameDesktops(now.Sessions, next.Sessions) {
-				w.searchAgain()
-			}
-			now = next
+		case now = <-snapshots:
 			if now.Sleeping {
 				told = now.Release
 			}
@@ -111,8 +105,13 @@ func (d *desktop) Watch(ctx context.Context, report func(Report)) error {
 		if now.Release == nil {
 			continue // logind has not answered yet
 		}
-		w.search(now.Sessions)
-		sessions, next := w.judge(now.Sessions)
+		list := d.places.refine(now.Sessions)
+		if !sameDesktops(list, w.list) {
+			w.searchAgain()
+		}
+		w.list = list
+		w.search()
+		sessions, next := w.judge()
 		note := "nobody is logged in"
 		if !now.fromLogind {
 			note = fmt.Sprintf("logind is not running; there is no display, and no terminal had input in the last %v", d.window)
@@ -128,8 +127,10 @@ type watch struct {
 	ctx      context.Context
 	running  sync.WaitGroup
 	changed  chan struct{} // a source has news
+	list     []logind.Session
 	sources  map[string]*source
 	buses    map[int][]string // session buses by user
+	shown    map[int]string   // displays of sessions with typeGraphics by user, if there is one only
 	searchAt time.Time
 	pause    time.Duration
 }
@@ -159,7 +160,7 @@ func (w *watch) searchAgain() { w.searchAt, w.pause = time.Time{}, searchFirst }
 
 // search finds the buses and displays of the sessions, starts a source for each new one and stops those
 // of the others. It does nothing until it is due.
-func (w *watch) search(sessions []logind.Session) {
+func (w *watch) search() {
 	if time.Now().Before(w.searchAt) {
 		return
 	}
@@ -167,13 +168,16 @@ func (w *watch) search(sessions []logind.Session) {
 	w.pause = min(2*w.pause, searchMax)
 
 	wanted := map[string]func(context.Context, func([]Claim)){}
-	w.buses = map[int][]string{}
-	for i := range sessions {
-		s := &sessions[i]
+	w.buses, w.shown = map[int][]string{}, map[int]string{}
+	for i := range w.list {
+		s := &w.list[i]
 		if kind, _ := kindOf(s); kind != graphical {
 			continue
 		}
-		if number, ok := displayOf(s); ok {
+		if s.Type == typeGraphics {
+			w.shown[s.UID] = w.onlyDisplay(s.UID)
+		}
+		if number, ok := w.displayOf(s); ok {
 			wanted[displayKey(s.UID, number)] = func(ctx context.Context, set func([]Claim)) { w.watchDisplay(ctx, s.UID, number, set) }
 		}
 		if w.buses[s.UID] == nil {
@@ -221,11 +225,36 @@ func busKey(uid int, path string) string {
 func displayKey(uid int, number int) string {
 	return fmt.Sprintf("display of user %d at :%d", uid, number)
 }
-func displayOf(s *logind.Session) (int, bool) {
+
+// displayOf is the number of a session's X11 display, if it has one.
+func (w *watch) displayOf(s *logind.Session) (int, bool) {
+	if s.Type == typeGraphics {
+		return userenv.LocalDisplay(w.shown[s.UID])
+	}
 	if s.Type == "wayland" || s.Type == "mir" {
 		return 0, false // Xwayland sees the input of old programs only
 	}
 	return userenv.LocalDisplay(s.Display)
+}
+
+// onlyDisplay is the one display that a user's processes know; empty if there are none or several. It is
+// Xwayland's if a compositor runs, which is not to be asked.
+func (w *watch) onlyDisplay(uid int) string {
+	if wayland, _ := filepath.Glob(filepath.Join(w.places.run, strconv.Itoa(uid), "wayland-*")); len(wayland) > 0 {
+		return ""
+	}
+	desktops, _ := userenv.Desktops(w.places.proc, uid) // a failure finds none
+	only := ""
+	for _, d := range desktops {
+		if _, ok := userenv.LocalDisplay(d.Display); !ok {
+			continue
+		}
+		if only != "" && !sameDisplay(only, d.Display) {
+			return ""
+		}
+		only = d.Display
+	}
+	return only
 }
 
 // findBuses returns the sockets of a user's session buses: the one of the runtime folder, and those that
@@ -251,126 +280,4 @@ func ownerOf(path string) int {
 		return -1
 	}
 	return int(info.Sys().(*syscall.Stat_t).Uid)
-}
-
-// judge collects what is said of each session, and when time alone may change it.
-func (w *watch) judge(list []logind.Session) (sessions []Session, next time.Duration) {
-	next = time.Hour
-	desktops := map[int]int{} // graphical sessions by user
-	for i := range list {
-		if kind, _ := kindOf(&list[i]); kind == graphical {
-			desktops[list[i].UID]++
-		}
-	}
-	for i := range list {
-		s := &list[i]
-		session := Session{Name: nameOf(s)}
-		kind, why := kindOf(s)
-		if kind != exempt {
-			session.Claims = append(session.Claims, lockClaim(s))
-		}
-		switch kind {
-		case exempt:
-			session.Exempt = why
-		case text:
-			claim, again, ok := w.terminalClaim(s)
-			if !ok {
-				session.Claims, session.Exempt = nil, "it has no terminal and no display"
-				break
-			}
-			session.Claims = append(session.Claims, claim)
-			next = min(next, again)
-		case graphical:
-			if claim, again, ok := w.idleHintClaim(s); ok {
-				session.Claims = append(session.Claims, claim)
-				next = min(next, again)
-			}
-			session.Claims = append(session.Claims, w.sourceClaims(s, desktops[s.UID])...)
-		}
-		sessions = append(sessions, session)
-	}
-	return sessions, next
-}
-
-// lockClaim is what logind knows of a lock. That a session is not locked says nothing: many desktops do
-// not tell logind.
-func lockClaim(s *logind.Session) Claim {
-	if s.Locked {
-		return Claim{Source: "logind", About: Lock, Says: Idle, Detail: "the session is locked"}
-	}
-	return Claim{Source: "logind", About: Lock, Says: Silent, Detail: "not marked as locked"}
-}
-
-// idleHintClaim is what the desktop tells logind of missing input.
-func (w *watch) idleHintClaim(s *logind.Session) (claim Claim, again time.Duration, ok bool) {
-	if w.input <= 0 || !s.Idle || s.IdleSince.IsZero() {
-		return claim, 0, false
-	}
-	claim = Claim{Source: "logind idle hint", About: Input, Says: Silent, Detail: "idle, but not long enough"}
-	if left := w.input - w.now().Sub(s.IdleSince); left > 0 {
-		return claim, left, true
-	}
-	claim.Says, claim.Detail = Idle, fmt.Sprintf("no input for %v", w.input)
-	return claim, time.Hour, true
-}
-
-// terminalClaim is what the terminal of a text session tells; false if it has none.
-func (w *watch) terminalClaim(s *logind.Session) (claim Claim, again time.Duration, ok bool) {
-	t, ok := w.terminalOf(s)
-	if !ok {
-		return claim, 0, false
-	}
-	claim = Claim{Source: "terminal " + t.Name, About: Input, Says: Active, Detail: fmt.Sprintf("input in the last %v", w.window)}
-	// An access time of the future is one of a clock that was set back: then nothing is known.
-	age := w.now().Sub(t.Input)
-	if age < w.window {
-		return claim, max(w.window-age, terminalEvery), true
-	}
-	claim.Says, claim.Detail = Idle, fmt.Sprintf("no input for %v", w.window)
-	return claim, terminalEvery, true
-}
-
-// terminalOf is the session's terminal. Where logind does not know it (sshd opens it after the session),
-// it is the one of the user's own that had input last.
-func (w *watch) terminalOf(s *logind.Session) (terminal.Terminal, bool) {
-	if s.TTY != "" {
-		if t, err := terminal.Of(w.places.dev, s.TTY); err == nil {
-			return t, true
-		}
-	}
-	all, err := terminal.All(w.places.dev)
-	if err != nil {
-		return terminal.Terminal{}, false
-	}
-	var latest terminal.Terminal
-	for _, t := range all {
-		if t.Owner == s.UID && (latest.Name == "" || t.Input.After(latest.Input)) {
-			latest = t
-		}
-	}
-	return latest, latest.Name != ""
-}
-
-// sourceClaims are what the session's display and its user's session buses say. A bus speaks for a user,
-// not for a session: with several desktops of one user it is not known which of them it means.
-func (w *watch) sourceClaims(s *logind.Session, desktops int) (claims []Claim) {
-	if number, ok := displayOf(s); ok {
-		if source := w.sources[displayKey(s.UID, number)]; source != nil {
-			claims = append(claims, source.say()...)
-		}
-	}
-	for _, path := range w.buses[s.UID] {
-		source := w.sources[busKey(s.UID, path)]
-		if source == nil {
-			continue
-		}
-		for _, c := range source.say() {
-			if desktops > 1 && c.Says != Silent {
-				c.Says = Silent
-				c.Detail = fmt.Sprintf("%s, but the user has %d desktops", c.Detail, desktops)
-			}
-			claims = append(claims, c)
-		}
-	}
-	return claims
 }

@@ -31,6 +31,8 @@ type placesLinux struct {
 	proc      string
 	dev       string
 	displays  string // folder of X11 sockets
+	// graphics reports whether a console shows graphics.
+	graphics func(tty string) bool
 	// seenLogind is set when logind has answered once: from then on this computer has it, and that it is
 	// missing is an error.
 	seenLogind bool
@@ -163,6 +165,22 @@ func kindOf(s *logind.Session) (kind, string) {
 		return text, ""
 	}
 	return graphical, ""
+}
+
+// typeGraphics is the type that a text session gets whose console shows graphics: somebody has run startx
+// or a compositor there, which logind is not told.
+const typeGraphics = "graphics"
+
+// refine returns the sessions with those marked that show graphics although they began as text.
+func (p *placesLinux) refine(sessions []logind.Session) []logind.Session {
+	refined := slices.Clone(sessions)
+	for i := range refined {
+		s := &refined[i]
+		if kind, _ := kindOf(s); kind == text && s.TTY != "" && p.graphics(s.TTY) {
+			s.Type = typeGraphics
+		}
+	}
+	return refined
 }
 
 // nameOf tells people which session it is.

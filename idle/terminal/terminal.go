@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxTerminals is how many terminals are looked at.
@@ -40,6 +42,22 @@ func Of(dev, name string) (Terminal, error) {
 		return Terminal{}, fmt.Errorf("terminal %q: not a device", name)
 	}
 	return Terminal{Name: clean, Owner: int(stat.Uid), Input: time.Unix(stat.Atim.Unix())}, nil
+}
+
+// Graphics reports whether a virtual console such as "tty1" shows graphics: then a display server runs
+// there, also if it was started by hand from a text login. A terminal that cannot be asked does not.
+func Graphics(dev, name string) bool {
+	const getMode, graphics = 0x4B3B, 1 // KDGETMODE, KD_GRAPHICS; see ioctl_console(2)
+	if !strings.HasPrefix(name, "tty") || !filepath.IsLocal(name) {
+		return false
+	}
+	fd, err := unix.Open(filepath.Join(dev, name), unix.O_RDONLY|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	mode, err := unix.IoctlGetInt(fd, getMode)
+	return err == nil && mode == graphics
 }
 
 // All returns the pseudo terminals and the text and serial consoles. Consoles whose input was before boot
