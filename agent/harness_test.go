@@ -114,14 +114,17 @@ func (m *machine) presence(what string) {
 	}
 }
 
-// policy writes the policy: what all tests want, and more.
+// policy writes the policy: what all tests want, and more. Whether somebody is there says a file, unless more
+// says something about it.
 func (m *machine) policy(more string) {
 	m.t.Helper()
+	if !strings.Contains(more, "presence:") {
+		more += fmt.Sprintf("\npresence: {source: %q, settle: 0s}\n", "file:"+filepath.Join(m.dir, "presence"))
+	}
 	m.write("policy.yaml", fmt.Sprintf(`
-presence: {source: %q, settle: 0s}
 detection: {rules: [%q]}
 events: {system_log: "off"}
-%s`, "file:"+filepath.Join(m.dir, "presence"), filepath.Join(m.dir, "rules.yar"), more))
+%s`, filepath.Join(m.dir, "rules.yar"), more))
 }
 
 // start starts the agent and waits until it answers.

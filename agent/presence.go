@@ -93,7 +93,7 @@ func (h *presenceHolder) feed(ctx context.Context, e idle.Event) {
 func (a *Agent) tellSources(s idle.State, lost map[string]bool) {
 	for _, source := range s.Sources {
 		key := source.Name + " " + source.Session
-		switch bad := source.Error != ""; {
+		switch bad := source.Presence == idle.Unknown; { // an error alone is of a source that is not asked here
 		case bad && !lost[key]:
 			lost[key] = true
 			a.hub.Send(events.PresenceSourceLost, "cannot tell whether somebody uses the computer: "+source.Name+": "+source.Error,
