@@ -37,7 +37,6 @@ type chaos struct {
 	rand    *rand.Rand
 	tasks   []Task
 	highest time.Time // that the clock has ever shown
-	rest    time.Time // no response is due before
 	diary   []string
 }
 

@@ -136,7 +136,7 @@ func withDetail(text, detail string) string {
 	return fmt.Sprintf("%s (%s)", text, detail)
 }
 
-// says returns what a Running is told of waits, without those that the valve sees itself.
+// beyondValve returns what a Running is told of waits, without those that the valve sees itself.
 func beyondValve(waits []Wait) (reasons []string) {
 	for _, w := range waits {
 		if text := says[w.Code]; text != saysPresence && text != saysBattery && text != saysSleep {
