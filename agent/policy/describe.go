@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"tyto/agent/policy/strict"
+	"tyto/scheduler"
 )
 
 // Setting is one key of a policy, for documentation.
@@ -117,4 +118,15 @@ func plainStruct(v reflect.Value) *yaml.Node {
 		group.Content = append(group.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: key}, value)
 	}
 	return group
+}
+
+// TaskYAML returns a task as it stands in a file of its own, without what is default.
+func TaskYAML(t scheduler.Task) ([]byte, error) {
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := e.Encode(t); err != nil {
+		return nil, fmt.Errorf("write the task as YAML: %w", err)
+	}
+	return b.Bytes(), e.Close()
 }

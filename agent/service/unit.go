@@ -33,7 +33,6 @@ func Unit(program string) string {
 	}{
 		{"Unit", []setting{
 			{"Description=" + Title + ": " + strings.TrimSuffix(About, "."), ""},
-			{"Documentation=https://github.com/tyto-project/tyto", ""},
 			{"After=local-fs.target dbus.service systemd-logind.service", "presence is asked of logind; without it the agent counts the computer as in use"},
 			{"StartLimitIntervalSec=300", "an agent that cannot start is not tried for ever"},
 			{"StartLimitBurst=5", ""},
