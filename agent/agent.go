@@ -55,6 +55,9 @@ type Options struct {
 	Reload <-chan struct{}
 	// Ready is called once the agent answers; nil for nobody.
 	Ready func()
+	// System, if set, is called once with the function that takes what the system tells its services about
+	// sessions and power. It returns when that has been acted on: sleep may wait for it.
+	System func(feed func(context.Context, idle.Event))
 	// Now is the clock for what is told to people; default time.Now.
 	Now func() time.Time
 	// Log receives what is no event; default is to discard it.
@@ -83,6 +86,7 @@ type Agent struct {
 	watch presenceHolder
 	mu    sync.Mutex
 	runs  map[int64]*memory // of runs that have not ended
+	sets  loadedSets
 }
 
 // Run runs an agent until ctx ends. It returns an error only if the agent cannot work at all.
@@ -169,6 +173,9 @@ func (a *Agent) work(ctx context.Context) error {
 		a.serve,
 	} {
 		parts.Go(func() { part(ctx) })
+	}
+	if a.o.System != nil {
+		a.o.System(a.watch.feed)
 	}
 	a.sched.Ready()
 	a.hub.Send(events.AgentStarted, fmt.Sprintf("Tyto %s is ready", a.o.Version), events.Data{"tyto.version": a.o.Version})

@@ -40,6 +40,9 @@ func (b backend) Status(ctx context.Context) (control.Status, error) {
 			s.Work = r
 		}
 	}
+	a.mu.Lock()
+	s.Rules, s.Indicators = a.sets.rules.Entries, a.sets.indicators.Entries
+	a.mu.Unlock()
 	counts, err := a.store.Counts(ctx)
 	if err != nil {
 		return s, err

@@ -112,6 +112,7 @@ func (r *run) scan(ctx context.Context) error {
 		return err
 	}
 	defer set.Close()
+	r.agent.tellSets(set)
 	opts, err := r.options(set)
 	if err != nil {
 		return err

@@ -10,8 +10,10 @@ import (
 	"slices"
 	"time"
 
+	"tyto/agent/events"
 	"tyto/agent/policy"
 	"tyto/detect"
+	"tyto/finding"
 )
 
 const (
@@ -77,4 +79,37 @@ func (a *Agent) setsVersion(p *policy.Policy) string {
 		})
 	}
 	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// loadedSets is what was loaded last, for people.
+type loadedSets struct{ rules, indicators finding.SetSummary }
+
+// tellSets tells what a run looks for, and what of it cannot be used, if that is news.
+func (a *Agent) tellSets(set *detect.Set) {
+	a.mu.Lock()
+	now := loadedSets{set.RuleSummary, set.IndicatorSummary}
+	news := a.sets != now
+	a.sets = now
+	a.mu.Unlock()
+	if !news {
+		return
+	}
+	a.hub.Send(events.DetectionLoaded,
+		fmt.Sprintf("looking for %d rules and %d indicators", now.rules.Entries, now.indicators.Entries),
+		events.Data{
+			"tyto.rules": now.rules.Entries, "tyto.rules.version": now.rules.Version,
+			"tyto.indicators": now.indicators.Entries, "tyto.indicators.version": now.indicators.Version,
+		})
+	const most = 20 // problems that get an event each
+	told := 0
+	for _, p := range set.Problems {
+		if p.Warning {
+			continue
+		}
+		if told++; told > most {
+			a.hub.Send(events.DetectionProblem, "more files of rules or indicators cannot be used: see tyto rules check and tyto ioc check", nil)
+			return
+		}
+		a.hub.Send(events.DetectionProblem, fmt.Sprintf("%s: %s", placeOf(p), p.Message), events.Data{"file.path": p.File})
+	}
 }
