@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -166,6 +167,11 @@ func unseal(sealed io.ReaderAt, size int64, k *key) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	return unpack(plain, length, k)
+}
+
+// unpack is unseal for what age has opened, which anybody may have written who knows the recipient.
+func unpack(plain io.ReaderAt, length int64, k *key) (*opened, error) {
 	var (
 		o           = &opened{plain: plain}
 		section     = io.NewSectionReader(plain, 0, length)
@@ -239,7 +245,7 @@ func (o *opened) describe(description []byte, found []Part) error {
 func (o *opened) part(ctx context.Context, i int, w io.Writer) error {
 	p := o.entry.Parts[i]
 	sum := sha256.New()
-	r := cancellable(ctx, io.NewSectionReader(o.plain, o.at[i], p.Size))
+	r := cancellable(ctx, &sealedReader{o.entry.ID, io.NewSectionReader(o.plain, o.at[i], p.Size)})
 	if _, err := io.CopyBuffer(io.MultiWriter(onlyWriter{w}, sum), r, make([]byte, 128<<10)); err != nil {
 		return err
 	}
@@ -247,6 +253,21 @@ func (o *opened) part(ctx context.Context, i int, w io.Writer) error {
 		return fmt.Errorf("%w: %s: the digest of %q is wrong", ErrDamaged, o.entry.ID, p.Name)
 	}
 	return nil
+}
+
+// sealedReader tells an entry that cannot be decrypted from a disk that cannot be read.
+type sealedReader struct {
+	id string
+	r  io.Reader
+}
+
+func (s *sealedReader) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	var disk *fs.PathError
+	if err != nil && err != io.EOF && !errors.As(err, &disk) {
+		err = fmt.Errorf("%w: %s: %w", ErrDamaged, s.id, err)
+	}
+	return n, err
 }
 
 // index returns the number of a part, or -1.
