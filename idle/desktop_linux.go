@@ -56,6 +56,7 @@ func (d *desktop) Name() string { return "desktop" }
 func (d *desktop) Watch(ctx context.Context, report func(Report)) error {
 	ctx, stop := context.WithCancel(ctx)
 	w := &watch{desktop: d, ctx: ctx, changed: make(chan struct{}, 1), sources: map[string]*source{}}
+	w.searchAgain()
 	defer w.running.Wait()
 	defer stop()
 

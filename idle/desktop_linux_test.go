@@ -238,3 +238,32 @@ func pseudoTerminal(t testing.TB) (master *os.File, name string) {
 	}
 	return master, fmt.Sprintf("pts/%d", n)
 }
+
+// A computer that nobody is logged in at costs nothing to watch.
+func TestNobodyCostsNothing(t *testing.T) {
+	b := idletest.SystemBus(t)
+	idletest.MockLogind(t, b)
+	ctx, stop := context.WithCancel(context.Background())
+	var mu sync.Mutex
+	reports := 0
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		_ = desktopOf(b, Options{}).Watch(ctx, func(Report) {
+			mu.Lock()
+			defer mu.Unlock()
+			reports++
+		})
+	})
+	defer watching.Wait()
+	defer stop()
+	count := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return reports
+	}
+	idletest.Until(t, "a report", func() bool { return count() > 0 })
+	time.Sleep(500 * time.Millisecond)
+	if n := count(); n > 5 {
+		t.Errorf("reported %d times that nobody is logged in", n)
+	}
+}
