@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
@@ -114,16 +115,21 @@ func makeService(program string) error {
 		return s.Close() // it is there: only the program was renewed
 	}
 	s, err := m.CreateService(Name, program, mgr.Config{
-		StartType:        mgr.StartAutomatic,
-		DelayedAutoStart: true, // people who log in come first
-		DisplayName:      Title,
-		Description:      About,
-		ErrorControl:     mgr.ErrorNormal,
+		StartType:    mgr.StartAutomatic,
+		DisplayName:  Title,
+		Description:  About,
+		ErrorControl: mgr.ErrorNormal,
 	}, "service", "run")
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	// People who log in come first. Wine does not know that, which costs nothing.
+	delayed := windows.SERVICE_DELAYED_AUTO_START_INFO{IsDelayedAutoStartUp: 1}
+	err = windows.ChangeServiceConfig2(s.Handle, windows.SERVICE_CONFIG_DELAYED_AUTO_START_INFO, (*byte)(unsafe.Pointer(&delayed)))
+	if err != nil && !errors.Is(err, windows.ERROR_INVALID_LEVEL) {
+		return fmt.Errorf("have it started after what people need: %w", err)
+	}
 	again := mgr.RecoveryAction{Type: mgr.ServiceRestart, Delay: 5 * time.Second}
 	if err := s.SetRecoveryActions([]mgr.RecoveryAction{again, again, {Type: mgr.ServiceRestart, Delay: time.Minute}}, 24*60*60); err != nil {
 		return fmt.Errorf("have it restarted after a failure: %w", err)
