@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"time"
 
 	"github.com/Microsoft/go-winio"
 	"golang.org/x/sys/windows"
@@ -28,18 +29,24 @@ const pipeBuffer = 64 << 10
 // Listen makes the agent's pipe. It is an error if there is one of that name: another agent, or somebody
 // who wants to pose as one.
 func Listen(address string, _ Access) (net.Listener, error) {
-	l, err := winio.ListenPipe(address, &winio.PipeConfig{
-		SecurityDescriptor: forAdministrators,
-		InputBufferSize:    pipeBuffer,
-		OutputBufferSize:   pipeBuffer,
-	})
-	if errors.Is(err, windows.ERROR_ACCESS_DENIED) {
-		return nil, fmt.Errorf("listen at the pipe %q: there is one already, that of another agent or of somebody who poses as one: tyto agent status", address)
+	// That the first instance must be the first says Windows, not Wine; so it is asked before.
+	wait := 200 * time.Millisecond
+	if conn, err := winio.DialPipe(address, &wait); err == nil {
+		conn.Close()
+		return nil, taken(address)
+	}
+	l, err := listenPipe(address, forAdministrators)
+	if errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_PIPE_BUSY) {
+		return nil, taken(address)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen at the pipe %q: %w", address, err)
 	}
 	return l, nil
+}
+
+func taken(address string) error {
+	return fmt.Errorf("listen at the pipe %q: there is one already, that of another agent or of somebody who poses as one: tyto agent status", address)
 }
 
 // dial connects to the agent. The agent learns nothing of this process's rights by it (impersonation is
