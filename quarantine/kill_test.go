@@ -45,9 +45,13 @@ func victim(do, vault, what, at string) error {
 	}
 	defer v.Close()
 	fmt.Println("begun")
-	if do == "add" {
+	switch do {
+	case "wait":
+		time.Sleep(time.Hour) // it is there to be killed
+		return nil
+	case "add":
 		_, err = v.Add(context.Background(), Request{Object: finding.Object{Path: what}})
-	} else {
+	default:
 		_, err = v.Restore(context.Background(), what, RestoreOptions{})
 	}
 	return err

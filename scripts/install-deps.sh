@@ -46,6 +46,8 @@ for_windows() {
 # The tests that need these are skipped without them, but fail in CI.
 for_tests() {
   need sqlite3 has sqlite3
+  need unzip has unzip
+  need p7zip-full has 7z
 }
 
 # The tests that need these are skipped without them, but fail in CI. elogind is not installed, it would
