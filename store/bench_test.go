@@ -89,8 +89,7 @@ func BenchmarkRemember(b *testing.B) {
 	fill(b, s, b.N/100+1, 100)
 }
 
-// BenchmarkMillion is what it takes to look up a hash, to finish a walk, and to count among a million
-// files.
+// BenchmarkMillion is what it takes to look up a hash and to count among a million files.
 func BenchmarkMillion(b *testing.B) {
 	s := open(b)
 	const million = 1_000_000
@@ -129,15 +128,6 @@ func BenchmarkMillion(b *testing.B) {
 			if c, err := s.Counts(ctx); err != nil || c.Files != million {
 				b.Fatal(c, err)
 			}
-		}
-	})
-	b.Run("finish with nothing met", func(b *testing.B) {
-		for range b.N {
-			session := s.Session(options)
-			if gone, err := session.Finish(ctx, []string{"/usr"}, func(string) bool { return true }); err != nil || gone != 0 {
-				b.Fatal(gone, err)
-			}
-			session.Close()
 		}
 	})
 }

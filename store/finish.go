@@ -86,10 +86,14 @@ func (s *Session) finishRoot(ctx context.Context, root string, there func(string
 // prefixRange returns the bounds of the paths of all folders from root downwards: the first, and the
 // first behind them.
 func prefixRange(root string) (first, behind []byte) {
+	dir, _ := splitPath(root)
 	separator := string(filepath.Separator)
+	if dir != "" {
+		separator = dir[len(dir)-1:] // Windows takes both
+	}
 	first = []byte(strings.TrimRight(root, separator) + separator)
 	behind = append([]byte(nil), first...)
-	behind[len(behind)-1]++ // neither '/' nor '\' is the last byte
+	behind[len(behind)-1]++ // neither '/' nor '\\' is the last byte
 	return first, behind
 }
 
