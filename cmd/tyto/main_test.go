@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"harmless":  harmless,
 			"interrupt": interrupt,
 			"joined":    joined,
+			"standin":   standin,
 			"settled":   settled,
 			"zipped":    zipped,
 		},
