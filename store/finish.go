@@ -93,7 +93,7 @@ func prefixRange(root string) (first, behind []byte) {
 	}
 	first = []byte(strings.TrimRight(root, separator) + separator)
 	behind = append([]byte(nil), first...)
-	behind[len(behind)-1]++ // neither '/' nor '\\' is the last byte
+	behind[len(behind)-1]++ // neither '/' nor '\' is the last byte
 	return first, behind
 }
 

@@ -3,6 +3,8 @@ package store_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -43,6 +45,30 @@ func TestShell(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, strings.TrimSpace(string(out))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.query, diff)
+		}
+	}
+}
+
+// The examples of docs/state.md run as they stand there.
+func TestDocumentedQueries(t *testing.T) {
+	if _, err := exec.LookPath("sqlite3"); err != nil {
+		t.Skip("sqlite3 is missing; TestShell says what to do")
+	}
+	manual, err := os.ReadFile("../docs/state.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t)
+	remember(t, s, options, wicked(object("/dir", 1)))
+	examples := regexp.MustCompile(`(?s)\n    (sqlite3 -readonly state\.db "[^"]*"[^\n]*)`).FindAllStringSubmatch(string(manual), -1)
+	if len(examples) < 5 {
+		t.Fatalf("%d examples in the manual; want some", len(examples))
+	}
+	for _, example := range examples {
+		cmd := exec.Command("sh", "-c", example[1])
+		cmd.Dir = filepath.Dir(s.Path())
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", example[1], err, out)
 		}
 	}
 }
