@@ -11,7 +11,7 @@ import (
 // soon; nil is ignored.
 type Controls struct {
 	Reload func()            // the settings have changed (sc control tyto paramchange)
-	Pause  func(paused bool) // sc pause, sc continue
+	Pause  func(paused bool) // sc pause, sc continue; nil: they are refused
 	// Changed is told that a session was locked, unlocked, begun or ended, and that the computer goes to sleep,
 	// wakes up or changes between mains and battery: package idle understands the request (idle.FromService).
 	Changed func(context.Context, svc.ChangeRequest)
@@ -38,8 +38,14 @@ type handler struct {
 	err      error
 }
 
-const accepted = svc.AcceptStop | svc.AcceptShutdown | svc.AcceptPauseAndContinue | svc.AcceptParamChange |
-	svc.AcceptSessionChange | svc.AcceptPowerEvent
+// accepted returns what the service manager may tell.
+func (h *handler) accepted() svc.Accepted {
+	a := svc.AcceptStop | svc.AcceptShutdown | svc.AcceptParamChange | svc.AcceptSessionChange | svc.AcceptPowerEvent
+	if h.controls.Pause != nil {
+		a |= svc.AcceptPauseAndContinue
+	}
+	return svc.Accepted(a)
+}
 
 // Execute implements svc.Handler.
 func (h *handler) Execute(_ []string, requests <-chan svc.ChangeRequest, status chan<- svc.Status) (bool, uint32) {
@@ -51,7 +57,7 @@ func (h *handler) Execute(_ []string, requests <-chan svc.ChangeRequest, status 
 	for {
 		select {
 		case <-ready:
-			status <- svc.Status{State: svc.Running, Accepts: accepted}
+			status <- svc.Status{State: svc.Running, Accepts: h.accepted()}
 		case h.err = <-ended:
 			status <- svc.Status{State: svc.StopPending}
 			if h.err != nil && ctx.Err() == nil {
@@ -82,9 +88,9 @@ func (h *handler) obey(ctx context.Context, r svc.ChangeRequest) (svc.Status, bo
 			h.controls.Pause(paused)
 		}
 		if paused {
-			return svc.Status{State: svc.Paused, Accepts: accepted}, true
+			return svc.Status{State: svc.Paused, Accepts: h.accepted()}, true
 		}
-		return svc.Status{State: svc.Running, Accepts: accepted}, true
+		return svc.Status{State: svc.Running, Accepts: h.accepted()}, true
 	case svc.ParamChange:
 		if h.controls.Reload != nil {
 			h.controls.Reload()

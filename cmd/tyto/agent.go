@@ -95,11 +95,19 @@ func carry(cmd *cobra.Command, steps []service.Step, err error, dryRun bool) err
 }
 
 // connect returns a client of this computer's agent.
-func connect(socket string) *control.Client {
-	if socket == "" {
-		socket = place.Default(os.Getenv).Control
+func connect(socket string) *control.Client { return control.NewClient(agentAddress(socket)) }
+
+// agentAddress returns where the agent is: as the flag says, or the environment, or its policy if that can be
+// read, or where agents are by default.
+func agentAddress(socket string) string {
+	places := place.Default(os.Getenv)
+	if socket != "" || os.Getenv(place.ControlVariable) != "" {
+		return place.Places{Control: socket}.Or(places).Control
 	}
-	return control.NewClient(socket)
+	if p, _, err := policy.Read(places.Policy); err == nil {
+		return place.Places{Control: p.Control.Address}.Or(places).Control
+	}
+	return places.Control
 }
 
 // socketFlag adds the flag that says where the agent is.

@@ -4,12 +4,15 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"tyto/agent"
 	"tyto/agent/place"
+	"tyto/agent/service"
 )
 
 // newAgentRun returns the command that is the agent.
@@ -89,7 +92,43 @@ func agentOptions(cmd *cobra.Command, places place.Places, verbose bool, reload 
 	}
 }
 
-// runAgent runs an agent until ctx ends.
+// runAgent runs an agent until ctx ends, and tells systemd how it is doing.
 func runAgent(ctx context.Context, o agent.Options) error {
+	notifier := service.NewNotifier(os.Getenv)
+	tell := func(err error) {
+		if err != nil {
+			o.Log.Warn("systemd cannot be told how the agent is doing", "error", err)
+		}
+	}
+	ready := o.Ready
+	o.Ready = func() {
+		tell(notifier.Ready("watches and answers"))
+		if ready != nil {
+			ready()
+		}
+	}
+	var watch sync.WaitGroup
+	watching, stop := context.WithCancel(ctx)
+	watch.Go(func() { notifier.Watch(watching, func() bool { return answers(watching, o.Places.Control) }) })
+	watch.Go(func() {
+		<-watching.Done()
+		tell(notifier.Stopping())
+	})
+	defer watch.Wait()
+	defer stop()
 	return agent.Run(ctx, o)
+}
+
+// answerTime is how long the agent may take to say how it is before it counts as hung.
+const answerTime = 20 * time.Second
+
+// answers reports whether the agent answers, or cannot be asked: only one that takes a question and does
+// not answer hangs.
+func answers(ctx context.Context, socket string) bool {
+	asking, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	client := connect(socket)
+	defer client.Close()
+	_, err := client.Status(asking)
+	return err == nil || asking.Err() == nil || ctx.Err() != nil
 }

@@ -67,6 +67,7 @@ It needs no network and installs nothing.`,
 		newWorker(),
 		newCompile(),
 	)
+	root.AddCommand(systemCommands()...)
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "completion" {

@@ -87,7 +87,7 @@ says. With FILE, what that file says.`,
 
 // showPolicyInForce reports whether there is an agent that could be asked.
 func showPolicyInForce(cmd *cobra.Command, out io.Writer) (bool, error) {
-	client := control.NewClient(place.Default(os.Getenv).Control)
+	client := connect("")
 	defer client.Close()
 	p, err := client.Policy(cmd.Context())
 	switch {
