@@ -9,8 +9,13 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// system asks Windows for the folder of programs' data. The variable of the environment, which whoever started
+// this process may have set, is for the case that it does not say.
 func system(getenv func(string) string) Places {
-	data := getenv("ProgramData")
+	data, err := windows.KnownFolderPath(windows.FOLDERID_ProgramData, 0)
+	if err != nil {
+		data = getenv("ProgramData")
+	}
 	if data == "" {
 		data = `C:\ProgramData`
 	}
