@@ -87,6 +87,8 @@ type Agent struct {
 	mu    sync.Mutex
 	runs  map[int64]*memory // of runs that have not ended
 	sets  loadedSets
+	// lastRefused is when it was told last that somebody may not command the agent.
+	lastRefused time.Time
 }
 
 // Run runs an agent until ctx ends. It returns an error only if the agent cannot work at all.
@@ -199,7 +201,7 @@ func (a *Agent) policyLoaded(_ *policy.Policy, warnings []finding.Problem) {
 	message := "the policy has come into force"
 	if len(warnings) > 0 {
 		data["tyto.warnings"] = policy.Plain(warnings)
-		message += fmt.Sprintf(", with %d warnings", len(warnings))
+		message += ", with warnings: see tyto policy check"
 	}
 	a.hub.Send(events.PolicyLoaded, message, data)
 	select {

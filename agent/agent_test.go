@@ -138,6 +138,13 @@ tasks:
 	if err != nil || string(text) != "this is "+needle {
 		t.Errorf("restored %q, %v", text, err)
 	}
+
+	// What a person gave back is found again, and left where it is.
+	m.write("rules.yar", `rule needle { meta: score = 100 strings: $a = "`+needle+`" condition: $a }`)
+	run()
+	if _, err := os.Lstat(evil); err != nil {
+		t.Errorf("what a person gave back was taken again: %v", err)
+	}
 }
 
 // A dry run says what would be done.

@@ -39,6 +39,7 @@ func (r *run) respond(ctx context.Context) (*runSink, error) {
 			CommandTime: p.Response.CommandTime, Level: level, DryRun: actions.DryRun || p.Response.DryRun,
 			IsResponse: slices.Contains(r.job.Task.Scope.Areas, scheduler.Critical),
 		},
+		Known:       response.Known{Trusted: a.released},
 		Quarantiner: quarantiner{agent: a, task: r.job.Task.ID, run: r.report},
 		Critical:    criticalScanner{a, r},
 		Budget:      a.budget,

@@ -37,7 +37,19 @@ func (a *Agent) serve(ctx context.Context) {
 	}
 }
 
+// refusedEvery is how often the agent tells that somebody may not command it: who tries could try often.
+const refusedEvery = time.Minute
+
 // refused tells of somebody who tried to command the agent and may not.
 func (a *Agent) refused(who string) {
-	a.hub.Send(events.ControlRefused, fmt.Sprintf("%s tried to command the agent and may not", who), events.Data{"user.name": who})
+	a.mu.Lock()
+	now := a.o.Now()
+	due := now.Sub(a.lastRefused).Abs() >= refusedEvery
+	if due {
+		a.lastRefused = now
+	}
+	a.mu.Unlock()
+	if due {
+		a.hub.Send(events.ControlRefused, fmt.Sprintf("%s tried to command the agent and may not", who), events.Data{"user.name": who})
+	}
 }

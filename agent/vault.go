@@ -97,6 +97,18 @@ func (a *Agent) quarantined(e quarantine.Event) {
 	a.hub.Send(vaultEvents[e.Kind], e.Message, data)
 }
 
+// released reports whether a person has given such a file back from the quarantine.
+func (a *Agent) released(h finding.Hashes) (yes bool) {
+	err := a.vault.use(func(v *quarantine.Vault) (err error) {
+		yes, err = v.Released(h.SHA256)
+		return err
+	})
+	if err != nil {
+		a.log.Warn("look whether an object was given back", "error", err)
+	}
+	return yes
+}
+
 // quarantiner moves what a run found. It implements [response.Quarantiner].
 type quarantiner struct {
 	agent *Agent

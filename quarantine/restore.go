@@ -76,6 +76,9 @@ func (v *Vault) Restore(ctx context.Context, id string, o RestoreOptions) (*Rest
 	if err := v.giveBack(ctx, sealed, o, done); err != nil || o.DryRun {
 		return done, wrap(err)
 	}
+	if err := v.release(done.Entry.Hashes.SHA256); err != nil {
+		v.opts.Log.Warn("note that an object was given back", "id", id, "error", err)
+	}
 	v.tell(Event{Kind: EventRestored, Entry: &done.Entry, Message: "restored to " + strconv.Quote(done.Path)})
 	if o.Keep {
 		return done, nil

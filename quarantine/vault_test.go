@@ -237,3 +237,26 @@ func TestDryRunLeavesNoTrace(t *testing.T) {
 		t.Error("a dry run left a trace")
 	}
 }
+
+// What a person gave back is known by its content.
+func TestReleased(t *testing.T) {
+	v, _ := newVault(t, Options{})
+	path := write(t, filepath.Join(t.TempDir(), "file"), "harmless")
+	done, err := v.Add(t.Context(), Request{Object: finding.Object{Path: path}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := done.Entry.Hashes.SHA256
+	if yes, err := v.Released(hash); err != nil || yes {
+		t.Errorf("Released before = %v, %v", yes, err)
+	}
+	if _, err := v.Restore(t.Context(), done.Entry.ID, RestoreOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if yes, err := v.Released(hash); err != nil || !yes {
+		t.Errorf("Released after = %v, %v", yes, err)
+	}
+	if yes, err := v.Released(""); err != nil || yes {
+		t.Errorf("Released of nothing = %v, %v", yes, err)
+	}
+}

@@ -62,8 +62,11 @@ const (
 	Critical     Area = "critical"      // kernel memory, running processes, boot sectors
 )
 
-// Actions are what is done about findings. The zero value reports only.
+// Actions are what is done about findings. The zero value is what the policy says, which by default is to
+// report only.
 type Actions struct {
+	// ReportOnly does nothing but report, whatever the policy says. It stands alone.
+	ReportOnly bool `json:"report_only,omitzero" yaml:"report_only,omitempty"`
 	// Quarantine moves what was found into the quarantine.
 	Quarantine bool `json:"quarantine,omitzero" yaml:"quarantine,omitempty"`
 	// ScanCritical scans the critical areas after a finding.

@@ -155,6 +155,9 @@ func (c *checker) scope(s *Scope) {
 }
 
 func (c *checker) actions(a *Actions) {
+	if a.ReportOnly && (a.Quarantine || a.ScanCritical || len(a.Command) > 0 || a.DryRun) {
+		c.add("actions.report_only", "stands alone: leave out the other actions, or this")
+	}
 	c.texts("actions.command", a.Command)
 	if len(a.Command) > 0 && a.Command[0] != "" && !filepath.IsAbs(a.Command[0]) {
 		c.add("actions.command", "%q is relative: name the program by its whole path, so that no other of that name is run", a.Command[0])
