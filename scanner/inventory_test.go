@@ -360,3 +360,44 @@ func TestFailingInventoryCostsNoFile(t *testing.T) {
 		t.Errorf("problems %v, want one that says that the disk is full", summary.Problems)
 	}
 }
+
+// TestEveryChangeIsSeen changes one file in a hundred, half of them with their old times, so that a needle is
+// found in each.
+func TestEveryChangeIsSeen(t *testing.T) {
+	const n = 5000
+	files := map[string]string{}
+	for i := range n {
+		files[fmt.Sprintf("d%d/f%d", i%100, i)] = fmt.Sprintf("file %04d: a noodle in the hay", i)
+	}
+	dir := tree(t, files)
+	r := newRemembering(t, testOptions(t, dir, compiled(t, needleRule)))
+	if summary, got := r.scan(t); summary.Files != n || len(got.findings) != 0 {
+		t.Fatalf("%d files, %d findings; want %d, 0", summary.Files, len(got.findings), n)
+	}
+	time.Sleep(20 * time.Millisecond) // longer than the grain of the kernel's clock
+	want := map[string][]string{}
+	for i := 0; i < n; i += 100 {
+		path := filepath.Join(dir, fmt.Sprintf("d%d/f%d", i%100, i))
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := fmt.Sprintf("file %04d: a needle in the hay", i) // as long as before
+		if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if i%200 == 0 {
+			if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want[path] = []string{"Needle"}
+	}
+	summary, got := r.scan(t)
+	if diff := gocmp.Diff(want, got.rulesByPath()); diff != "" {
+		t.Errorf("found (-want +got):\n%s", diff)
+	}
+	if len(r.examined) != n/100 || summary.Files != n || summary.Recalled != n-n/100 {
+		t.Errorf("%d examined, %d files, %d recalled; want %d, %d, %d", len(r.examined), summary.Files, summary.Recalled, n/100, n, n-n/100)
+	}
+}
