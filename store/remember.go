@@ -26,6 +26,8 @@ type queue struct {
 	skips   map[finding.Reason]int // lines of skips of this session, by reason
 	full    chan struct{}          // wakes the committing goroutine
 
+	giveUp context.CancelFunc // ends work on the index of hashes; nil if there is none
+
 	committing sync.Mutex // held while a batch is written, and for what follows
 	unindexed  int        // files that were committed since hashes were indexed
 }
@@ -157,19 +159,29 @@ func (s *Session) commitRegularly() {
 		case <-s.queue.full:
 		case <-tick.C:
 		}
-		s.commit()
+		if s.commit() {
+			s.indexIfDue()
+		}
 	}
 }
 
 // Flush commits what was remembered; when it returns without an error, that survives a power cut. It
 // returns the session's first error.
+//
+// It does not wait for the index of hashes: work on that is given up and done again later, as Flush is
+// called when somebody wants the computer for himself.
 func (s *Session) Flush() error {
+	s.queue.mu.Lock()
+	if giveUp := s.queue.giveUp; giveUp != nil {
+		giveUp()
+	}
+	s.queue.mu.Unlock()
 	s.commit()
 	return s.Err()
 }
 
-// commit writes what is queued.
-func (s *Session) commit() {
+// commit writes what is queued, and reports whether there was anything.
+func (s *Session) commit() bool {
 	q := &s.queue
 	q.committing.Lock()
 	defer q.committing.Unlock()
@@ -178,7 +190,7 @@ func (s *Session) commit() {
 	q.entries, q.bytes = nil, 0
 	q.mu.Unlock()
 	if len(entries) == 0 || s.Err() != nil {
-		return
+		return false
 	}
 	var ids []int64
 	err := s.store.update(context.Background(), "remember files", func(tx *sql.Tx) (err error) {
@@ -187,18 +199,34 @@ func (s *Session) commit() {
 	})
 	if err != nil {
 		s.fail(err)
-		return
+		return false
 	}
 	s.meet(ids...)
-	if q.unindexed += len(ids); q.unindexed >= indexBatch {
-		s.index()
-	}
+	q.unindexed += len(ids)
+	return true
 }
 
-// index enters the hashes of new files into their index. The caller holds committing.
-func (s *Session) index() {
-	s.queue.unindexed = 0
-	if err := s.store.indexHashes(context.Background()); err != nil {
+// indexIfDue enters the hashes of new files into their index if there are many, unless Flush comes.
+func (s *Session) indexIfDue() {
+	q := &s.queue
+	q.committing.Lock()
+	defer q.committing.Unlock()
+	if q.unindexed < indexBatch || s.Err() != nil {
+		return
+	}
+	ctx, giveUp := context.WithCancel(context.Background())
+	defer giveUp()
+	q.mu.Lock()
+	q.giveUp = giveUp
+	q.mu.Unlock()
+	err := s.store.indexHashes(ctx)
+	q.mu.Lock()
+	q.giveUp = nil
+	q.mu.Unlock()
+	switch {
+	case err == nil:
+		q.unindexed = 0
+	case ctx.Err() == nil:
 		s.fail(err)
 	}
 }

@@ -115,7 +115,9 @@ func (s *Session) Close() error {
 	s.stop()
 	s.writing.Wait()
 	if s.queue.unindexed > 0 && s.Err() == nil {
-		s.index()
+		if err := s.store.indexHashes(context.Background()); err != nil {
+			s.fail(err)
+		}
 	}
 	return errors.Join(s.Err(), s.shelf.close())
 }
