@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tyto/agent/control"
+	"tyto/agent/place"
 	"tyto/scheduler"
 )
 
@@ -19,10 +20,13 @@ tasks:
   - id: tree
     scope: {paths: [%TREE%], full: true}
     when: {at_start: true}
-    while: {idle: true, cpu_limit: 25}
+    while: {idle: true%LIMIT%}
 `
 
-func (m *machine) taskPolicy(text string) { m.policy(strings.ReplaceAll(text, "%TREE%", m.tree)) }
+func (m *machine) taskPolicy(text string) {
+	m.t.Helper()
+	m.policy(strings.NewReplacer("%TREE%", m.tree, "%LIMIT%", slowly).Replace(text))
+}
 
 // A run stands still while somebody is there, and finds everything in the end.
 func TestPausesAndGoesOn(t *testing.T) {
@@ -224,6 +228,9 @@ func TestKeepsTheLastGoodPolicy(t *testing.T) {
 func TestDamagedStateFile(t *testing.T) {
 	m := newMachine(t)
 	m.fill(100)
+	if err := place.MakeDir(filepath.Join(m.dir, "data")); err != nil {
+		t.Fatal(err)
+	}
 	m.write("data/"+StateFile, strings.Repeat("this is no database ", 1000))
 	m.taskPolicy("tasks:\n  - {id: tree, scope: {paths: [%TREE%]}, when: {at_start: true}}\n")
 	m.start()
@@ -289,7 +296,7 @@ func TestTasksOfPeopleRunNoCommands(t *testing.T) {
 	m.policy("")
 	m.start()
 	_, err := m.client.AddTask(t.Context(), scheduler.Task{
-		ID: "mine", Scope: scheduler.Scope{Paths: []string{m.tree}}, Actions: scheduler.Actions{Command: []string{"/bin/sh"}},
+		ID: "mine", Scope: scheduler.Scope{Paths: []string{m.tree}}, Actions: scheduler.Actions{Command: []string{os.Args[0]}},
 	})
 	if problem := (*control.Error)(nil); !errors.As(err, &problem) || problem.Status != 403 {
 		t.Errorf("a task with a command: %v, want that it is refused", err)

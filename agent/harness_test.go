@@ -165,7 +165,7 @@ func (m *machine) halt() {
 // await waits until something is so.
 func (m *machine) await(what string, is func() bool) {
 	m.t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); !is(); time.Sleep(lookEvery) {
 		if time.Now().After(end) {
 			m.t.Fatalf("waited in vain for %s; the events were:\n%s", what, strings.Join(m.events(""), "\n"))
 		}

@@ -16,7 +16,7 @@ import (
 
 // rescanCPU is how much of a core the agent takes to examine the quarantine by itself. It does not wait
 // until nobody uses the computer: a false alarm is somebody's missing file.
-const rescanCPU = 0.2
+const rescanCPU = 0.5
 
 // Rescan implements [control.Backend].
 func (b backend) Rescan(ctx context.Context, ids []string) ([]control.Rescanned, error) {
