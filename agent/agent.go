@@ -81,6 +81,8 @@ type Agent struct {
 	// setsChanged has the files of rules and indicators looked at; holds one.
 	setsChanged chan struct{}
 	troubles    troubles
+	// ending is closed when the agent is told to end.
+	ending <-chan struct{}
 
 	vault vaultHolder
 	watch presenceHolder
@@ -104,6 +106,7 @@ func Run(ctx context.Context, o Options) error {
 		changed: make(chan struct{}, 1), setsChanged: make(chan struct{}, 1),
 		runs:   map[int64]*memory{},
 		budget: response.NewBudget(0, 0, o.Now),
+		ending: ctx.Done(),
 	}
 	a.hub = events.NewHub(events.Options{Now: o.Now, Log: o.Log})
 	a.holdEvents()

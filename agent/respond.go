@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 	"time"
 
 	"tyto/agent/events"
 	"tyto/agent/response"
 	"tyto/finding"
+	"tyto/quarantine"
 	"tyto/scheduler"
 )
 
@@ -20,6 +22,42 @@ import (
 type runSink struct {
 	run      *run
 	response *response.Run
+	release  context.CancelFunc
+}
+
+// respondTime is how long the response may go on after its run was put aside: the next run waits for it.
+const respondTime = 2 * time.Minute
+
+// responding returns the context of a run's response. What was decided is also done when the run is put aside
+// for another, even for the one that it asked for itself; it is left when the agent ends or a person wants that.
+func (a *Agent) responding(run context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(run))
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		select {
+		case <-run.Done():
+		case <-ctx.Done():
+			return
+		}
+		switch cause := context.Cause(run); cause {
+		case scheduler.ErrShutdown, scheduler.ErrCancelled, scheduler.ErrDeleted:
+			cancel(cause)
+			return
+		}
+		late := time.NewTimer(respondTime)
+		defer late.Stop()
+		select {
+		case <-late.C:
+			cancel(context.Cause(run))
+		case <-a.ending:
+			cancel(scheduler.ErrShutdown)
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() {
+		cancel(nil)
+		ended.Wait()
+	}
 }
 
 // respond begins the response to what the run finds.
@@ -33,6 +71,7 @@ func (r *run) respond(ctx context.Context) (*runSink, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, release := a.responding(ctx)
 	o := response.Options{
 		Policy: response.Policy{
 			Quarantine: actions.Quarantine, ScanCritical: actions.ScanCritical, Command: actions.Command,
@@ -44,18 +83,24 @@ func (r *run) respond(ctx context.Context) (*runSink, error) {
 		Critical:    criticalScanner{a, r},
 		Budget:      a.budget,
 		Report:      r.report,
-		Result:      r.responded,
-		Now:         a.o.Now,
-		Log:         a.log,
+		Result: func(result response.Result) {
+			r.responded(result)
+			if ctx.Err() != nil {
+				a.tellAgain(r.job.Run.ID, result)
+			}
+		},
+		Now: a.o.Now,
+		Log: a.log,
 	}
 	if len(actions.Command) > 0 {
 		o.Commander = &response.Program{Args: actions.Command, Log: a.log}
 	}
 	begun, err := response.Begin(ctx, o)
 	if err != nil {
+		release()
 		return nil, err
 	}
-	return &runSink{run: r, response: begun}, nil
+	return &runSink{run: r, response: begun, release: release}, nil
 }
 
 // Finding implements [scanner.Sink].
@@ -80,7 +125,10 @@ func (s *runSink) Finding(f *finding.Finding) {
 func (s *runSink) Skip(finding.Skip) {}
 
 // end waits for the response.
-func (s *runSink) end(context.Context) { s.response.End() }
+func (s *runSink) end() {
+	s.response.End()
+	s.release()
+}
 
 var eventLevels = map[finding.Level]events.Level{
 	finding.Notice: events.Notice, finding.Warning: events.Warning, finding.Alert: events.Error,
@@ -129,19 +177,25 @@ func (r *run) responded(result response.Result) {
 	send := func(id events.ID, format string, args ...any) {
 		r.agent.hub.Send(id, fmt.Sprintf(format, args...), data)
 	}
+	if o := result.Outcome; o != nil {
+		data["process.exit_code"], data["tyto.output"] = o.Exit, string(o.Output)
+	}
 	switch {
 	case result.Why == response.DryRun:
 		send(events.ResponseDryRun, "dry run: %s would be done about %q", result.Action, path)
+	case errors.Is(result.Err, quarantine.ErrProtected), errors.Is(result.Err, quarantine.ErrFull):
+		// The vault has told it.
 	case result.Err != nil:
 		data["error.message"] = result.Err.Error()
 		send(kinds.failed, "%s about %q failed: %v", result.Action, path, result.Err)
+	case result.Outcome != nil && result.Outcome.Exit != 0:
+		send(kinds.failed, "%s about %q ended with %d", result.Action, path, result.Outcome.Exit)
 	case result.Do():
-		if o := result.Outcome; o != nil {
-			data["process.exit_code"] = o.Exit
-		}
 		if kinds.done != "" {
 			send(kinds.done, "%s was done about %q", result.Action, path)
 		}
+	case result.Action == response.Command && result.Why == response.Stopped:
+		send(kinds.failed, "%s about %q was not done: %s", result.Action, path, whyText(result.Decision))
 	case result.Action == response.Quarantine && tellsWhy(result):
 		data["tyto.reason"] = string(result.Why)
 		send(events.QuarantineRefused, "%q was left where it is: %s", path, whyText(result.Decision))
@@ -152,7 +206,7 @@ func (r *run) responded(result response.Result) {
 // was not done, and not by a rule that they know.
 func tellsWhy(r response.Result) bool {
 	switch r.Why {
-	case response.Protected, response.Inside, response.NoPath, response.Unable:
+	case response.Protected, response.Inside, response.NoPath, response.Unable, response.Stopped:
 		return true
 	case response.OverLimit:
 		return r.First

@@ -132,7 +132,7 @@ func (r *run) scan(ctx context.Context) error {
 		return errors.Join(err, session.Close())
 	}
 	summary, err := scanner.New(opts, sink).Run(ctx)
-	sink.end(ctx)
+	sink.end()
 	if closed := session.Close(); closed != nil {
 		r.agent.hub.Send(events.StoreFailed, fmt.Sprintf("the state file failed under task %q: %v", r.job.Task.ID, closed),
 			events.Data{"tyto.task": r.job.Task.ID, "tyto.run": r.job.Run.ID, "error.message": closed.Error()})

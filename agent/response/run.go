@@ -196,7 +196,7 @@ func (r *Run) startCommands() {
 func (r *Run) quarantine(f *finding.Finding) Result {
 	result := Result{Finding: f, Decision: Decision{Action: Quarantine}}
 	if r.ctx.Err() != nil {
-		result.Why = Stopped
+		result.Why, result.Detail = Stopped, "the run ended before its turn"
 	} else {
 		result.Entry, result.Err = r.opts.Quarantiner.Quarantine(r.ctx, f)
 	}
@@ -212,7 +212,7 @@ func (r *Run) quarantine(f *finding.Finding) Result {
 func (r *Run) command(f *finding.Finding) Result {
 	result := Result{Finding: f, Decision: Decision{Action: Command}}
 	if r.ctx.Err() != nil {
-		result.Why = Stopped
+		result.Why, result.Detail = Stopped, "the run ended before its turn"
 		return result
 	}
 	line, err := report.FindingLine(r.opts.Report, f)
