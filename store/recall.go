@@ -20,6 +20,8 @@ import (
 // change time lies at least two seconds before the examination (see docs/state.md for why). Whatever
 // the answer, the file counts as met, see [Session.Finish].
 //
+// With [SessionOptions.Since], what was examined in the future, by a clock that has been set back, does not count.
+//
 // It is quick when files are asked for folder by folder. The record's object is o with the hashes and the
 // type that are known.
 func (s *Session) Recall(o *finding.Object) (*FileRecord, bool) {
@@ -58,7 +60,7 @@ func (s *Session) Recall(o *finding.Object) (*FileRecord, bool) {
 
 func (s *Session) reusable(r *row, o *finding.Object) bool {
 	return r.state != unusable && r.identity == identityOf(o) && r.provedAt(r.examined) &&
-		(s.options.Since.IsZero() || r.examined >= stamp(s.options.Since))
+		(s.options.Since.IsZero() || r.examined >= stamp(s.options.Since) && r.examined <= stamp(s.store.options.Now()))
 }
 
 // row is what of a file is read to recall it. Few columns are, as each costs more than its bytes: for

@@ -378,3 +378,19 @@ func TestHashesOfChangedFiles(t *testing.T) {
 		t.Errorf("%v entries in the index; want those of three hashes", rows[0][0])
 	}
 }
+
+// A clock that was ahead for a while must not let a full scan leave files out until that time has come.
+func TestSinceDoesNotCountTheFuture(t *testing.T) {
+	s := open(t)
+	r := examined(object("/dir", 1))
+	r.Examined = noon.Add(time.Hour)
+	remember(t, s, options, r)
+	full := options
+	full.Since = noon.Add(-time.Hour)
+	if _, ok := recall(t, s, full, object("/dir", 1)); ok {
+		t.Error("what was examined in the future counts as examined by this run")
+	}
+	if _, ok := recall(t, s, options, object("/dir", 1)); !ok {
+		t.Error("it is not recalled by other scans either")
+	}
+}
