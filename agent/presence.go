@@ -49,6 +49,8 @@ func (h *presenceHolder) set(ctx context.Context, a *Agent, p *policy.Policy) {
 		o.Settle = -time.Nanosecond // the policy says "at once"; idle's zero is its default
 	}
 	h.monitor = idle.New(o)
+	// What the monitor before this one knew does not count: this one says nothing until its sources have answered.
+	a.sched.PresenceChanged(presenceOf(h.monitor.State(), p))
 	ctx, h.cancel = context.WithCancel(ctx)
 	monitor := h.monitor
 	h.running.Go(func() { _ = monitor.Run(ctx) }) // its error is that of the context

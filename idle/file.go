@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -52,11 +53,16 @@ func (f file) Watch(ctx context.Context, report func(Report)) error {
 }
 
 func readShort(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would keep us waiting for a writer
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil {
+		return "", err
+	} else if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("presence file %q: it is no regular file", path)
+	}
 	b, err := io.ReadAll(io.LimitReader(f, fileLimit))
 	return string(b), err
 }
