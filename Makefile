@@ -9,7 +9,12 @@ RULES ?= $(wildcard ../shared/data/signature-base/yara)
 IOCS  ?= $(wildcard ../shared/data/signature-base/iocs)
 
 # Packages whose tests tell something under Wine.
-WINE_PACKAGES ?= ./finding/... ./idle/... ./ioc/... ./rules/... ./report/... ./store/... ./scanner/... ./cmd/...
+WINE_PACKAGES ?= ./finding/... ./report/... ./ioc/... ./rules/... ./store/... ./scanner/... \
+                 ./detect/... ./idle/... ./scheduler/... ./quarantine/... ./agent/... ./cmd/...
+
+# Tests that kill, race and repeat for minutes. With -short, as under the race detector, they do less of it.
+LONG_TESTS    ?= Killed|Races|AllKinds|PowerCut
+LONG_PACKAGES ?= ./store ./quarantine ./cmd/tyto
 
 # The environment of plain go commands, per target; makes libyara when need be.
 linux   := eval "$$(scripts/env.sh linux)"
@@ -42,12 +47,13 @@ scan: build ## build, then scan home, /tmp and the system's critical places (RUL
 test: fmt vet lint windows test-windows test-linux ## everything that CI runs
 
 .PHONY: test-linux
-test-linux: deps deps-tests ## the tests, with the race detector
-	$(linux) && go test -race ./...
+test-linux: deps deps-tests ## the tests, with the race detector; those of kills and races in full without it
+	$(linux) && go test -race -short ./...
+	$(linux) && go test -run '$(LONG_TESTS)' $(LONG_PACKAGES)
 
 .PHONY: test-windows
 test-windows: deps-windows ## the tests of WINE_PACKAGES as Windows programs, under Wine
-	$(windows) && scripts/wine/test.sh $(WINE_PACKAGES)
+	$(windows) && TESTFLAGS="-short $${TESTFLAGS-}" scripts/wine/test.sh $(WINE_PACKAGES)
 
 .PHONY: fmt
 fmt: ## fail when gofmt would change a file
