@@ -7,6 +7,6 @@ set -euo pipefail
 go list -f '{{.ImportPath}}' "$@" | while read -r package; do
   go test -list '^Fuzz' "$package" </dev/null | { grep '^Fuzz' || true; } | while read -r target; do
     echo "$package $target"
-    go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-20s}" "$package" </dev/null
+    go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-20s}" -fuzzminimizetime 20x "$package" </dev/null
   done
 done
