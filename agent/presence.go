@@ -31,7 +31,7 @@ func (h *presenceHolder) set(ctx context.Context, a *Agent, p *policy.Policy) {
 	}
 	h.end()
 	h.of, h.battery = p.Presence, p.Resources.OnBattery
-	lost := map[string]bool{}
+	lost := map[string]time.Time{}
 	o := idle.Options{
 		Input:      p.Presence.InputIdle,
 		Terminal:   p.Presence.TerminalIdle,
@@ -90,17 +90,23 @@ func (h *presenceHolder) feed(ctx context.Context, e idle.Event) {
 	}
 }
 
+// sourceRests is how long a source counts as lost at least: a session's programs can come and go several times
+// a second, and whoever wants to fill the events must not be able to do it that way.
+const sourceRests = 10 * time.Minute
+
 // tellSources tells of sources that cannot say any more, and of those that can again. lost are those that
-// could not before.
-func (a *Agent) tellSources(s idle.State, lost map[string]bool) {
+// could not before, with the time since when.
+func (a *Agent) tellSources(s idle.State, lost map[string]time.Time) {
+	now := a.o.Now()
 	for _, source := range s.Sources {
 		key := source.Name + " " + source.Session
+		since, was := lost[key]
 		switch bad := source.Presence == idle.Unknown; { // an error alone is of a source that is not asked here
-		case bad && !lost[key]:
-			lost[key] = true
+		case bad && !was:
+			lost[key] = now
 			a.hub.Send(events.PresenceSourceLost, "cannot tell whether somebody uses the computer: "+source.Name+": "+source.Error,
 				events.Data{"tyto.source": source.Name, "tyto.session": source.Session, "error.message": source.Error})
-		case !bad && lost[key]:
+		case !bad && was && now.Sub(since).Abs() >= sourceRests:
 			delete(lost, key)
 			a.hub.Send(events.PresenceSourceBack, source.Name+" tells again whether somebody uses the computer",
 				events.Data{"tyto.source": source.Name, "tyto.session": source.Session})
