@@ -270,11 +270,36 @@ func (v *Vault) contain(ctx context.Context, src *source, r *Request, out *Outco
 			v.opts.Log.Warn("note an entry as done", "id", f.id, "error", err) // the next Open will
 		}
 	}
-	v.tell(Event{Kind: EventQuarantined, Entry: e, Message: e.Reason})
+	v.tell(Event{Kind: EventQuarantined, Entry: e, Message: out.story()})
 	if err := v.drain(e.ID); err != nil {
 		v.opts.Log.Warn("keep the quarantine within its limit", "error", err)
 	}
 	return nil
+}
+
+// mostTold bounds how many names and processes an event tells.
+const mostTold = 5
+
+// story says for an event why the file was taken, and by what its content is still reached or run: nobody may
+// be there to look at the Outcome.
+func (out *Outcome) story() string {
+	story := "quarantined"
+	if out.Entry.Reason != "" {
+		story += ": " + out.Entry.Reason
+	}
+	if out.AtRestart {
+		story += "; another program holds the file, which is deleted at the next start of the computer"
+	}
+	if out.Remaining > 0 {
+		story += fmt.Sprintf("; its content is still reached by other names: %d", out.Remaining)
+		for _, name := range out.Names[:min(len(out.Names), mostTold)] {
+			story += " " + strconv.Quote(name)
+		}
+	}
+	for _, h := range out.Holders[:min(len(out.Holders), mostTold)] {
+		story += fmt.Sprintf("; process %d (%q) %s it and goes on", h.PID, h.Name, h.How)
+	}
+	return story
 }
 
 // copyIn writes a complete, verified and synced entry of a file, and gives it the name of one whose

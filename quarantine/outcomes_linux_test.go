@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -273,9 +274,12 @@ func TestHardLinks(t *testing.T) {
 		return path
 	}
 	t.Run("the others are named", func(t *testing.T) {
-		v, _ := newVault(t, Options{})
+		v, events := newVault(t, Options{})
 		path := make()
 		out := add(t, v, path)
+		if told := (*events)[0].Message; !strings.Contains(told, "other names: 2 "+strconv.Quote(filepath.Join(dir, "near"))) {
+			t.Errorf("the event says %q", told)
+		}
 		if diff := cmp.Diff([]string{filepath.Join(dir, "near")}, out.Names); diff != "" || out.Remaining != 2 {
 			t.Errorf("%d remain, names (-want +got):\n%s", out.Remaining, diff)
 		}

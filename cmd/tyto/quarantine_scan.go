@@ -100,7 +100,7 @@ func (c *container) contain(ctx context.Context, cmd *cobra.Command, out io.Writ
 	// Files before members, which go with their archives.
 	slices.SortStableFunc(c.found, func(a, b quarantine.Request) int { return rank(&a) - rank(&b) })
 	type file struct{ device, inode uint64 }
-	gone := map[file]bool{}
+	gone := map[file]bool{} // with all that was in them
 	t := &tally{stderr: cmd.ErrOrStderr()}
 	for i, r := range c.found {
 		if ctx.Err() != nil {
@@ -108,8 +108,8 @@ func (c *container) contain(ctx context.Context, cmd *cobra.Command, out io.Writ
 			break
 		}
 		id := file{r.Object.Device, r.Object.Inode}
-		if gone[id] && id.inode != 0 {
-			continue
+		if r.Object.Kind == finding.Member && gone[id] && id.inode != 0 {
+			continue // another name of a file that is gone is not
 		}
 		done, err := v.Add(ctx, r)
 		if err != nil {
