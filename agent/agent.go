@@ -22,7 +22,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -69,15 +71,18 @@ type Agent struct {
 	o   Options
 	log *slog.Logger
 
-	data    string
-	machine string // identifies this computer among all
-	keeper  *policy.Keeper
-	hub     *events.Hub
-	store   *store.Store
-	sched   *scheduler.Scheduler
-	budget  *response.Budget
-	began   time.Time
-	changed chan struct{} // the policy has; holds one
+	data string
+	// temporary is the folder of a state file that lasts until the agent ends; empty if it has its own.
+	temporary string
+	release   func() // lets another agent into the data folder; nil if this one does not hold it
+	machine   string // identifies this computer among all
+	keeper    *policy.Keeper
+	hub       *events.Hub
+	store     *store.Store
+	sched     *scheduler.Scheduler
+	budget    *response.Budget
+	began     time.Time
+	changed   chan struct{} // the policy has; holds one
 	// setsChanged has the files of rules and indicators looked at; holds one.
 	setsChanged chan struct{}
 	troubles    troubles
@@ -126,7 +131,11 @@ func (a *Agent) open(ctx context.Context) error {
 	places := a.o.Places.Or(place.Places{Data: a.policy().Data}).Or(a.o.Default)
 	a.data = places.Data
 	if err := place.MakeDir(a.data); err != nil {
-		a.degraded("data folder", fmt.Errorf("the data folder cannot be used: %w", err))
+		next := ""
+		if errors.Is(err, fs.ErrPermission) {
+			next = "; run the agent as root, or name another folder with --data"
+		}
+		a.degraded("data folder", fmt.Errorf("the data folder cannot be used: %w%s", err, next))
 	}
 	if err := a.openStore(ctx, filepath.Join(a.data, StateFile)); err != nil {
 		return fmt.Errorf("start the agent: %w", err)
@@ -150,6 +159,14 @@ func (a *Agent) close() {
 	a.vault.close(a.log)
 	if err := a.store.Close(); err != nil {
 		a.log.Error("close the state file", "error", err)
+	}
+	if a.temporary != "" {
+		if err := os.RemoveAll(a.temporary); err != nil {
+			a.log.Error("remove the temporary state file", "error", err)
+		}
+	}
+	if a.release != nil {
+		a.release()
 	}
 }
 
@@ -215,7 +232,12 @@ func (a *Agent) policyLoaded(_ *policy.Policy, warnings []finding.Problem) {
 
 // policyRejected is called by the keeper.
 func (a *Agent) policyRejected(err error) {
-	a.hub.Send(events.PolicyRejected, fmt.Sprintf("the policy file cannot be used, and the policy in force stays: %v", err),
+	stays := "the policy in force stays"
+	if a.keeper.State().Loaded.IsZero() {
+		stays = "the defaults are in force"
+	}
+	a.log.Error("the policy file is not used; "+stays, "error", err)
+	a.hub.Send(events.PolicyRejected, fmt.Sprintf("the policy file cannot be used, and %s: %v", stays, err),
 		events.Data{"error.message": err.Error()})
 }
 

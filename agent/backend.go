@@ -217,16 +217,15 @@ func (b backend) Policy(context.Context) (control.Policy, error) {
 		return control.Policy{}, fmt.Errorf("write the policy: %w", err)
 	}
 	p := control.Policy{File: state.File, Loaded: state.Loaded, YAML: string(text)}
-	for _, w := range state.Warnings {
-		p.Problems = append(p.Problems, control.PolicyProblem{Line: w.Line, Message: w.Message, Warning: true})
-	}
+	problems := state.Warnings
 	if state.Rejected != nil {
-		p.Rejected = state.Rejected.Error()
+		p.Rejected, problems = state.Rejected.Error(), nil // whose lines are those of a file that is gone
 		if rejected := (*policy.Rejected)(nil); errors.As(state.Rejected, &rejected) {
-			for _, w := range rejected.Problems {
-				p.Problems = append(p.Problems, control.PolicyProblem{Line: w.Line, Message: w.Message, Warning: w.Warning})
-			}
+			problems = rejected.Problems
 		}
+	}
+	for _, w := range problems {
+		p.Problems = append(p.Problems, control.PolicyProblem{Line: w.Line, Message: w.Message, Warning: w.Warning})
 	}
 	return p, nil
 }

@@ -2,7 +2,9 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os/user"
 	"time"
 
 	"tyto/agent/control"
@@ -19,7 +21,13 @@ func (a *Agent) serve(ctx context.Context) {
 	p := a.policy()
 	address := a.o.Places.Or(place.Places{Control: p.Control.Address}).Or(a.o.Default).Control
 	server := func() error {
-		l, err := control.Listen(address, control.Access{Group: p.Control.Group, Refused: a.refused})
+		access := control.Access{Group: p.Control.Group, Refused: a.refused}
+		l, err := control.Listen(address, access)
+		if unknown := user.UnknownGroupError(""); errors.As(err, &unknown) {
+			a.degraded("control group", fmt.Errorf("%w; until the next start only the administrator commands the agent", err))
+			access.Group = ""
+			l, err = control.Listen(address, access)
+		}
 		if err != nil {
 			return err
 		}

@@ -95,7 +95,7 @@ func (a *Agent) tellSets(set *detect.Set) {
 		return
 	}
 	a.hub.Send(events.DetectionLoaded,
-		fmt.Sprintf("looking for %d rules and %d indicators", now.rules.Entries, now.indicators.Entries),
+		fmt.Sprintf("rules: %d, indicators: %d", now.rules.Entries, now.indicators.Entries),
 		events.Data{
 			"tyto.rules": now.rules.Entries, "tyto.rules.version": now.rules.Version,
 			"tyto.indicators": now.indicators.Entries, "tyto.indicators.version": now.indicators.Version,

@@ -20,10 +20,19 @@ const StateFile = "state.db"
 // VaultFolder is the name of the quarantine in the data folder.
 const VaultFolder = "quarantine"
 
-// openStore opens the state file, or one that lasts until the agent ends.
+// openStore opens the state file, or one that lasts until the agent ends. It returns an error that wraps
+// [place.ErrHeld] if another agent works with the file.
 func (a *Agent) openStore(ctx context.Context, path string) error {
 	err := place.CheckDir(filepath.Dir(path))
 	if err == nil {
+		var held error
+		a.release, held = place.Hold(filepath.Dir(path))
+		switch {
+		case errors.Is(held, place.ErrHeld):
+			return held
+		case held != nil: // where nothing can be written, Open says what to do
+			a.log.Warn("other agents are not kept out", "error", held)
+		}
 		a.store, err = store.Open(ctx, path, store.Options{Now: a.o.Now, Log: a.log})
 	}
 	if err == nil {
@@ -39,6 +48,7 @@ func (a *Agent) openStore(ctx context.Context, path string) error {
 	if tempErr != nil {
 		return errors.Join(err, tempErr)
 	}
+	a.temporary = dir
 	a.degraded("state file", fmt.Errorf("%w; until the next start the agent keeps its state in %q, and knows nothing of what it did before", err, dir))
 	return nil
 }

@@ -94,7 +94,11 @@ func (a *Agent) quarantined(e quarantine.Event) {
 		data["file.hash.sha256"] = e.Entry.Hashes.SHA256
 		data["file.size"] = e.Entry.Size
 	}
-	a.hub.Send(vaultEvents[e.Kind], e.Message, data)
+	message := e.Message
+	if e.Path != "" {
+		message = fmt.Sprintf("%q: %s", e.Path, e.Message)
+	}
+	a.hub.Send(vaultEvents[e.Kind], message, data)
 }
 
 // released reports whether a person has given such a file back from the quarantine.

@@ -139,7 +139,7 @@ type Policy struct {
 	YAML string `json:"yaml"`
 	// Rejected is why the file, as it is now, is not in force; empty if it is.
 	Rejected string `json:"rejected,omitempty"`
-	// Problems are warnings of the policy in force, and all that is wrong with the file if it was rejected.
+	// Problems are the warnings of the policy in force, or all that is wrong with the file if it was rejected.
 	Problems []PolicyProblem `json:"problems,omitempty"`
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"sync"
@@ -116,7 +117,11 @@ func runAgent(ctx context.Context, o agent.Options) error {
 	})
 	defer watch.Wait()
 	defer stop()
-	return agent.Run(ctx, o)
+	err := agent.Run(ctx, o)
+	if errors.Is(err, place.ErrHeld) {
+		return usageError{err: err, hint: "tyto agent status shows the other agent; a second one needs its own --data and --socket"}
+	}
+	return err
 }
 
 // answerTime is how long the agent may take to say how it is before it counts as hung.
