@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -105,12 +106,11 @@ func (c *checker) places() {
 			case file == "":
 				c.wrong(at, "the path is empty: remove it")
 			case file == "builtin" && list.path == "detection.rules":
-			case c.absolute(at, file):
-				if _, err := os.Stat(file); err != nil {
-					c.warn(at, "%v: scans go without it until it is there", err)
-				}
+			default:
+				c.absolute(at, file)
 			}
 		}
+		c.missing(list.path, list.files)
 	}
 	if len(p.Detection.Rules)+len(p.Detection.Indicators) == 0 {
 		c.warn("detection", "there is nothing to look for: add \"builtin\" to rules")
@@ -135,8 +135,13 @@ func (c *checker) address() {
 	default:
 		c.absolute("control.address", address)
 	}
-	if c.policy.Control.Group != "" && runtime.GOOS == "windows" {
+	group := c.policy.Control.Group
+	if group != "" && runtime.GOOS == "windows" {
 		c.wrong("control.group", "on Windows only administrators command the agent: remove it")
+	} else if group != "" {
+		if _, err := user.LookupGroup(group); err != nil {
+			c.warn("control.group", "%v: only the administrator commands the agent until it is there", err)
+		}
 	}
 }
 
@@ -171,6 +176,20 @@ func (c *checker) task(prefix string, task *scheduler.Task) {
 		}
 	case err != nil:
 		c.wrong(strings.TrimSuffix(prefix, "."), "%v", err)
+	}
+	c.missing(prefix+"rules", task.Rules)
+	c.missing(prefix+"indicators", task.Indicators)
+}
+
+// missing warns of what scans are to look for and is not there yet.
+func (c *checker) missing(list string, files []string) {
+	for i, file := range files {
+		if !filepath.IsAbs(file) {
+			continue // "builtin", or told as an error
+		}
+		if _, err := os.Stat(file); err != nil {
+			c.warn(fmt.Sprintf("%s[%d]", list, i), "%v: scans go without it until it is there", err)
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -75,7 +74,7 @@ func ReadDocument(file string) ([]byte, error) {
 		return nil, err
 	}
 	if info.IsDir() {
-		return nil, errors.New("it is a folder: name the file")
+		return nil, fmt.Errorf("%q is a folder: name the file", file)
 	}
 	return io.ReadAll(io.LimitReader(f, strict.MaxSize+1))
 }

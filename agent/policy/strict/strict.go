@@ -78,7 +78,7 @@ func (d *decoder) problem(line int, format string, args ...any) {
 // parse returns the document's root, nil if there is none.
 func (d *decoder) parse(document []byte) *yaml.Node {
 	if len(document) > MaxSize {
-		d.problem(0, "the file has %d bytes, at most %d are read: is it the right file?", len(document), MaxSize)
+		d.problem(0, "the file has more than %d bytes: is it the right one?", MaxSize)
 		return nil
 	}
 	reader := yaml.NewDecoder(bytes.NewReader(document))
@@ -140,7 +140,9 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, depth int) {
 	case v.Type() == durationType:
 		d.text(n, path, "a duration such as 90s, 2h30m or 30d", func(text string) error {
 			duration, err := ParseDuration(text)
-			v.SetInt(int64(duration))
+			if err == nil {
+				v.SetInt(int64(duration))
+			}
 			return err
 		})
 		return

@@ -125,7 +125,7 @@ func TestProblems(t *testing.T) {
 		{"a list", "- a", []string{`1: the file must be a group of keys, not a list`}},
 		{"list as a key", "? [a]\n: b", []string{`1: the file: a key must be a word`}},
 		{"word twice", "words: {a: b, a: c}", []string{`1: "words.a" is set a second time`}},
-		{"too large", strings.Repeat("#", strict.MaxSize+1), []string{`0: the file has 1048577 bytes`}},
+		{"too large", strings.Repeat("#", strict.MaxSize+1), []string{`0: the file has more than 1048576 bytes`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, problems := strict.Decode("policy.yaml", []byte(test.document), new(settings))
