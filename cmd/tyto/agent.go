@@ -13,6 +13,7 @@ import (
 	"tyto/agent/control"
 	"tyto/agent/place"
 	"tyto/agent/policy"
+	"tyto/agent/policy/strict"
 	"tyto/agent/service"
 	"tyto/report"
 )
@@ -127,7 +128,7 @@ func agentError(err error) error {
 		for _, detail := range p.Problems {
 			p.Next = detail + "\n" + p.Next
 		}
-		return usageError{err: errors.New(p.Detail), hint: report.Safe(strings.TrimSpace(p.Next))}
+		return usageError{err: errors.New(p.Detail), hint: strings.TrimSpace(safeLines(p.Next))}
 	case errors.Is(err, control.ErrNoAgent):
 		return usageError{err: err, hint: "tyto agent install makes it a service; tyto agent run starts it here"}
 	case errors.Is(err, fs.ErrPermission):
@@ -217,8 +218,7 @@ func newAgentReload() *cobra.Command {
 }
 
 func newAgentEvents() *cobra.Command {
-	var socket, id string
-	var since time.Duration
+	var socket, id, since string
 	var limit int
 	cmd := &cobra.Command{
 		Use:     "events",
@@ -229,8 +229,12 @@ func newAgentEvents() *cobra.Command {
 			client := connect(socket)
 			defer client.Close()
 			f := control.EventFilter{ID: id, Limit: limit}
-			if since > 0 {
-				f.Since = time.Now().Add(-since)
+			if since != "" {
+				last, err := strict.ParseDuration(since)
+				if err != nil {
+					return usagef("see \"tyto agent events --help\"", "--since: %v", err)
+				}
+				f.Since = time.Now().Add(-last)
 			}
 			list, err := client.Events(cmd.Context(), f)
 			if err != nil {
@@ -246,7 +250,7 @@ func newAgentEvents() *cobra.Command {
 	}
 	socketFlag(cmd, &socket)
 	cmd.Flags().StringVar(&id, "id", "", "only events of this `ID`, such as TY-401")
-	cmd.Flags().DurationVar(&since, "since", 0, "only of the last `DURATION`, such as 24h")
+	cmd.Flags().StringVar(&since, "since", "", "only of the last `DURATION`, such as 24h or 7d")
 	cmd.Flags().IntVar(&limit, "limit", 100, "at most `N`")
 	return cmd
 }

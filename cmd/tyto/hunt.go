@@ -94,8 +94,11 @@ func openKnown(ctx context.Context, path string) (*store.Store, error) {
 		hint = "the agent writes it; without an agent, " + hint + ", with --inventory"
 	}
 	state, err := store.Open(ctx, path, store.Options{ReadOnly: true})
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, usagef(hint, "there is no inventory %q", path)
+	case errors.Is(err, fs.ErrPermission):
+		hint = "run it as root, on Windows as an administrator"
 	}
 	if err != nil {
 		return nil, usageError{err: err, hint: hint}
@@ -199,7 +202,11 @@ func (h *hunter) finish() error {
 	}
 	w := &errWriter{w: h.out}
 	if h.files == 0 {
-		w.printf("No known file has one of %s.\n", count(len(h.prey.hashes), "hash"))
+		which := "this hash"
+		if n := len(h.prey.hashes); n > 1 {
+			which = "one of the " + count(n, "hash")
+		}
+		w.printf("No known file has %s.\n", which)
 	} else {
 		w.printf("%s with %s of %s", count(int(h.files), "known file"), report.Count(int64(len(h.hashes))), count(len(h.prey.hashes), "hash"))
 		for _, s := range diskStates {
