@@ -115,7 +115,7 @@ func (s *Scheduler) viewRun(r *run, now time.Time) *RunView {
 		s.snapshot(r)
 		active, _ := s.valve.state()
 		v.Progress, v.Active, word = r.record.Progress, c.before+active, "paused"
-		v.State = Working
+		v.State, v.Reason = Working, "" // what is stored may be older
 		if len(v.Waits) > 0 {
 			v.State = Paused
 		}
