@@ -1,7 +1,6 @@
 package service
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -154,7 +153,7 @@ func TestSystemdTakesTheUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, _ = exec.Command(analyze, "verify", "--root", o.Root, "--recursive-errors=no", "tyto.service").CombinedOutput()
-	if !strings.Contains(fmt.Sprintf("%s", out), "Nicer") {
+	if !strings.Contains(string(out), "Nicer") {
 		t.Errorf("systemd-analyze does not see a key that does not exist:\n%s", out)
 	}
 }
