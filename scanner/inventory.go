@@ -139,6 +139,7 @@ func (s *Scan) closeInventory(ctx context.Context, summary *finding.Summary) {
 	if inventory == nil {
 		return
 	}
+	_ = s.gate.Wait(ctx)
 	var err error
 	if summary.Stopped == "" && len(s.opts.Walk.Roots) > 0 {
 		summary.Gone, err = inventory.Finish(ctx, walk.Resolve(s.opts.Walk.Roots), func(path string) bool {

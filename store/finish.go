@@ -63,7 +63,12 @@ func (s *Session) finishRoot(ctx context.Context, root string, there func(string
 		missing, gone = missing[:0], gone+n
 		return err
 	}
-	for rows.Next() {
+	for n := 1; rows.Next(); n++ {
+		if n%goneBatch == 0 && s.options.Gate != nil {
+			if err := s.options.Gate(ctx); err != nil {
+				return gone, err
+			}
+		}
 		var id int64
 		if err := rows.Scan(&id); err != nil {
 			return gone, err

@@ -26,6 +26,7 @@ type queue struct {
 	skips   map[finding.Reason]int // lines of skips of this session, by reason
 	full    chan struct{}          // wakes the committing goroutine
 
+	quiet  bool               // nothing was queued since Flush
 	giveUp context.CancelFunc // ends work on the index of hashes; nil if there is none
 
 	committing sync.Mutex // held while a batch is written, and for what follows
@@ -93,7 +94,7 @@ func (s *Session) enqueue(e *entry) {
 	}
 	q := &s.queue
 	q.mu.Lock()
-	q.entries = append(q.entries, e)
+	q.entries, q.quiet = append(q.entries, e), false
 	for _, l := range e.lines {
 		q.bytes += len(l.text)
 	}
@@ -172,6 +173,7 @@ func (s *Session) commitRegularly() {
 // called when somebody wants the computer for himself.
 func (s *Session) Flush() error {
 	s.queue.mu.Lock()
+	s.queue.quiet = true
 	if giveUp := s.queue.giveUp; giveUp != nil {
 		giveUp()
 	}
@@ -217,8 +219,12 @@ func (s *Session) indexIfDue() {
 	ctx, giveUp := context.WithCancel(context.Background())
 	defer giveUp()
 	q.mu.Lock()
+	quiet := q.quiet
 	q.giveUp = giveUp
 	q.mu.Unlock()
+	if quiet {
+		giveUp()
+	}
 	err := s.store.indexHashes(ctx)
 	q.mu.Lock()
 	q.giveUp = nil

@@ -27,6 +27,9 @@ type SessionOptions struct {
 	// 256) or so long (default 1 s), whatever comes first.
 	Batch int
 	Every time.Duration
+	// Gate, if set, is called between the pieces of longer work, which is that of Finish. It blocks for as
+	// long as nothing shall happen; its error ends the work.
+	Gate func(context.Context) error
 }
 
 func (o SessionOptions) withDefaults() SessionOptions {

@@ -62,7 +62,7 @@ func scanForever(ctx context.Context, dir string, set *rules.Set, gate *scanner.
 		return err
 	}
 	for n := 0; ctx.Err() == nil; n++ {
-		session := state.Session(store.SessionOptions{Profile: fmt.Sprint("scan ", n)})
+		session := state.Session(store.SessionOptions{Profile: fmt.Sprint("scan ", n), Gate: gate.Wait})
 		_, err := scanner.New(scanner.Options{
 			Walk:          walk.Options{Roots: []string{filepath.Join(dir, "tree")}},
 			Rules:         set,
@@ -73,6 +73,7 @@ func scanForever(ctx context.Context, dir string, set *rules.Set, gate *scanner.
 			Inventory:     session,
 			Gate:          gate,
 		}, nobody{}).Run(ctx)
+		_ = gate.Wait(ctx)
 		if err := errors.Join(err, session.Close()); err != nil {
 			return err
 		}
