@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -12,6 +13,7 @@ import (
 	"tyto/quarantine"
 	"tyto/report"
 	"tyto/scanner"
+	"tyto/scheduler"
 )
 
 // rescanCPU is how much of a core the agent takes to examine the quarantine by itself. It does not wait
@@ -56,11 +58,28 @@ func rescanned(r *quarantine.Rescanned, summary *finding.Summary) control.Rescan
 	return c
 }
 
-// rescan examines what is in the quarantine again, with the rules and indicators of the policy. cpu is as
-// scanner.Options.CPULimit.
-func (a *Agent) rescan(ctx context.Context, cpu float64) (results []quarantine.Rescanned, damaged []quarantine.Damaged, summary *finding.Summary, err error) {
+// everything says to look for all that any task looks for: what is in the quarantine was found by one of them.
+func (a *Agent) everything() detect.Options {
 	p := a.policy()
-	set, err := detect.Load(ctx, a.detection(p.Detection.Rules, p.Detection.Indicators))
+	rules, indicators := slices.Clone(p.Detection.Rules), slices.Clone(p.Detection.Indicators)
+	add := func(all *[]string, of []string) {
+		for _, path := range of {
+			if path != scheduler.Builtin && !slices.Contains(*all, path) { // which stands for the policy's
+				*all = append(*all, path)
+			}
+		}
+	}
+	for _, t := range a.sched.List() {
+		add(&rules, t.Task.Rules)
+		add(&indicators, t.Task.Indicators)
+	}
+	return a.detection(rules, indicators)
+}
+
+// rescan examines what is in the quarantine again, with the rules and indicators of the policy and of all
+// tasks. cpu is as scanner.Options.CPULimit.
+func (a *Agent) rescan(ctx context.Context, cpu float64) (results []quarantine.Rescanned, damaged []quarantine.Damaged, summary *finding.Summary, err error) {
+	set, err := detect.Load(ctx, a.everything())
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("examine the quarantine again: %w", err)
 	}
@@ -78,17 +97,21 @@ func (a *Agent) rescan(ctx context.Context, cpu float64) (results []quarantine.R
 }
 
 // tellFalseAlarms examines the quarantine again, as rules or indicators have changed, and tells of objects in
-// which nothing is found any more.
-func (a *Agent) tellFalseAlarms(ctx context.Context) {
+// which nothing is found any more. It reports whether it has come to its end: in what was not examined nothing
+// was found either.
+func (a *Agent) tellFalseAlarms(ctx context.Context) (done bool) {
 	if !a.quarantineHolds(ctx) {
-		return
+		return true
 	}
-	results, _, _, err := a.rescan(ctx, rescanCPU)
+	results, _, summary, err := a.rescan(ctx, rescanCPU)
+	if err == nil && summary.Stopped != "" {
+		err = errors.New(summary.Stopped)
+	}
 	if err != nil {
 		if ctx.Err() == nil {
 			a.log.Error("examine the quarantine again", "error", err)
 		}
-		return
+		return false
 	}
 	for i := range results {
 		r := &results[i]
@@ -99,6 +122,7 @@ func (a *Agent) tellFalseAlarms(ctx context.Context) {
 			fmt.Sprintf("nothing is found any more in quarantined %q: it was probably a false alarm", string(r.Entry.Path)),
 			events.Data{"tyto.quarantine.id": r.Entry.ID, "file.path": string(r.Entry.Path), "file.hash.sha256": r.Entry.Hashes.SHA256})
 	}
+	return true
 }
 
 // quarantineHolds reports whether there is anything in the quarantine.

@@ -55,3 +55,26 @@ func TestTellsOtherContentOfAPath(t *testing.T) {
 		}
 	}
 }
+
+// What a task found with rules of its own is no false alarm because the policy's rules do not know it.
+func TestRescanLooksForWhatTasksLookFor(t *testing.T) {
+	m := newMachine(t)
+	m.write("tree/evil.txt", "only one task looks for this")
+	own := m.write("own/own.yar", `rule own { meta: score = 100 strings: $a = "only one task looks for this" condition: $a }`)
+	m.taskPolicy(fmt.Sprintf(`
+tasks:
+  - id: tree
+    scope: {paths: [%%TREE%%]}
+    rules: [%q]
+    actions: {quarantine: true}
+`, own))
+	m.start()
+	if _, err := m.client.StartTask(t.Context(), "tree", control.Start{}); err != nil {
+		t.Fatal(err)
+	}
+	m.awaitEvent("quarantined", 1)
+	rescanned, err := m.client.Rescan(t.Context(), nil)
+	if err != nil || len(rescanned) != 1 || len(rescanned[0].Found) != 1 || rescanned[0].Found[0] != "own" {
+		t.Errorf("examined again: %+v, %v; want the task's own rule", rescanned, err)
+	}
+}

@@ -32,11 +32,14 @@ func (a *Agent) watchSets(ctx context.Context) {
 		version := a.setsVersion(a.policy())
 		a.sched.SetsChanged(version)
 		// What it was at the end of an earlier agent's life counts, too.
+		examined := true
 		if known, err := a.store.Get(ctx, vaultSetsKey); err == nil && string(known) != version {
-			a.tellFalseAlarms(ctx)
+			examined = a.tellFalseAlarms(ctx) // else it is tried again
 		}
-		if err := a.store.Set(ctx, vaultSetsKey, []byte(version)); err != nil && ctx.Err() == nil {
-			a.log.Error("note with which rules the quarantine was examined", "error", err)
+		if examined {
+			if err := a.store.Set(ctx, vaultSetsKey, []byte(version)); err != nil && ctx.Err() == nil {
+				a.log.Error("note with which rules the quarantine was examined", "error", err)
+			}
 		}
 		select {
 		case <-ctx.Done():
