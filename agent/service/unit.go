@@ -22,6 +22,7 @@ type setting struct {
 //   - PrivateUsers, RestrictSUIDSGID: a restored file gets its owner and mode back, setuid too.
 //   - ProtectKernelLogs, CAP_SYSLOG: /proc/kallsyms has no addresses without.
 //   - PrivateNetwork, ProcSubset, ProtectHostname: ports, processes and the host's name are looked at.
+//   - CAP_LEASE among the capabilities that are taken: the quarantine keeps writers away from other people's files by it.
 //   - SystemCallFilter=@system-service: workers bring a filter of their own that is far narrower, and need
 //     seccomp, Landlock, chroot and setuid to confine themselves before they install it.
 func Unit(program string) string {
@@ -80,7 +81,7 @@ func unitService(program string) []setting {
 		{"LimitCORE=0", "memory holds what was read from other people's files"},
 
 		{"NoNewPrivileges=yes", "nothing that the agent starts gets more rights than it has; so a response command cannot use sudo"},
-		{"CapabilityBoundingSet=~CAP_SYS_MODULE CAP_SYS_BOOT CAP_SYS_TIME CAP_WAKE_ALARM CAP_NET_RAW CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_AUDIT_CONTROL CAP_AUDIT_WRITE CAP_SYS_PACCT CAP_SYS_TTY_CONFIG CAP_LEASE CAP_BPF", "what a scanner has no use for; reading, restoring, other people's processes and workers' confinement need the rest"},
+		{"CapabilityBoundingSet=~CAP_SYS_MODULE CAP_SYS_BOOT CAP_SYS_TIME CAP_WAKE_ALARM CAP_NET_RAW CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_AUDIT_CONTROL CAP_AUDIT_WRITE CAP_SYS_PACCT CAP_SYS_TTY_CONFIG CAP_BPF", "what a scanner has no use for; reading, restoring, other people's processes and workers' confinement need the rest"},
 		{"RestrictAddressFamilies=AF_UNIX AF_NETLINK", "no network: the control socket, D-Bus, X11 and the journal are local (the sandbox link will need AF_INET AF_INET6; so does a response command that calls a server)"},
 		{"RestrictNamespaces=yes", "(the sandbox jail will need namespaces)"},
 		{"RestrictRealtime=yes", ""},
