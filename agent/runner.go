@@ -123,6 +123,7 @@ func (r *run) scan(ctx context.Context) error {
 
 	session := r.agent.store.Session(store.SessionOptions{
 		Run: r.job.Run.ID, Report: r.report, Profile: r.result.Profile, Since: r.since(),
+		Gate: r.gate.Wait,
 	})
 	opts.Inventory = session
 	r.record(store.KindStart, func() ([]byte, error) { return report.StartLine(r.report) })
@@ -133,6 +134,7 @@ func (r *run) scan(ctx context.Context) error {
 	}
 	summary, err := scanner.New(opts, sink).Run(ctx)
 	sink.end()
+	_ = r.gate.Wait(ctx) // closing the session is work; a run that is put aside does it all the same
 	if closed := session.Close(); closed != nil {
 		r.agent.hub.Send(events.StoreFailed, fmt.Sprintf("the state file failed under task %q: %v", r.job.Task.ID, closed),
 			events.Data{"tyto.task": r.job.Task.ID, "tyto.run": r.job.Run.ID, "error.message": closed.Error()})

@@ -51,6 +51,7 @@ func (r *run) options(set *detect.Set) (scanner.Options, error) {
 		Exclude:       scope.Exclude,
 		OneFileSystem: scope.OneFileSystem,
 		Network:       scope.Network,
+		USN:           true, // on Windows a change time can be set back
 		Own:           append(set.Own(), r.own()...),
 	}
 	o.Gate, o.Progress = r.gate, r.showProgress
