@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -106,10 +107,21 @@ func prefixed(s, separator string) string {
 
 // vaultError makes an error of the vault one with a hint.
 func vaultError(err error) error {
-	if hint := quarantine.Hint(err); hint != "" {
+	if hint := vaultHint(err); hint != "" {
 		return usageError{err: err, hint: hint}
 	}
 	return err
+}
+
+// vaultHint returns what to do about an error of the vault, with the flags that do it.
+func vaultHint(err error) string {
+	switch {
+	case errors.Is(err, quarantine.ErrExists):
+		return "choose another place with --to, replace what is there with --replace, or take another name with --rename"
+	case errors.Is(err, quarantine.ErrNoFolder):
+		return "let it be made with --parents, or choose another place with --to"
+	}
+	return quarantine.Hint(err)
 }
 
 // tally counts what a command was asked to do, and what it did.
@@ -123,7 +135,7 @@ type tally struct {
 func (t *tally) failure(err error) {
 	t.failed++
 	fmt.Fprintf(t.stderr, "tyto: %s\n", report.Safe(err.Error()))
-	if hint := quarantine.Hint(err); hint != "" {
+	if hint := vaultHint(err); hint != "" {
 		fmt.Fprintf(t.stderr, "      %s\n", report.Safe(hint))
 	}
 }
