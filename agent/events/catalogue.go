@@ -13,7 +13,6 @@ const (
 	DetectionProblem   ID = "TY-116"
 	DatabaseSetAside   ID = "TY-120"
 	StoreFailed        ID = "TY-121"
-	DiskFull           ID = "TY-122"
 	ClockChanged       ID = "TY-123"
 	EventsDropped      ID = "TY-130"
 	SinkFailed         ID = "TY-131"
@@ -109,8 +108,7 @@ var catalogue = []Kind{
 	{DetectionLoaded, "detection-loaded", Info, "Rules and indicators were loaded; the data hold their versions and counts.", ""},
 	{DetectionProblem, "detection-problem", Warning, "A file of rules or indicators cannot be used, all or in part. Scans go on without it.", "Run tyto rules check or tyto ioc check on the file."},
 	{DatabaseSetAside, "database-set-aside", Error, "The database was damaged and has been renamed; a new one was begun. The next scan examines everything again.", "Keep the renamed file until you know why: a failing disk, a full one, or somebody's hand."},
-	{StoreFailed, "store-failed", Warning, "The database could not be written or read. Scans go on; results of this moment may be missing from it.", "See to the disk that holds the data folder."},
-	{DiskFull, "disk-full", Error, "The disk that holds the data folder is full. Results and events wait or are counted.", "Make room; the agent goes on by itself."},
+	{StoreFailed, "store-failed", Warning, "The database could not be written or read, often because its disk is full. What runs goes on; new runs and results wait or are missing from it.", "See to the disk that holds the data folder: the message has the cause."},
 	{ClockChanged, "clock-changed", Notice, "The clock was set by more than a moment. Schedules follow the new time; nothing runs twice.", "Find out who set it, if it was not time synchronisation."},
 	{EventsDropped, "events-dropped", Warning, "In this place events are missing from this output, because it could not be written for too long; the data say how many.", "Look into the other outputs for what is missing here."},
 	{SinkFailed, "event-sink-failed", Warning, "An output of events cannot be written. Events for it are kept, up to a limit, and it is tried again.", "See to the cause in the message: a full disk, a stopped log service."},
