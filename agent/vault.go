@@ -15,21 +15,34 @@ import (
 	"tyto/report"
 )
 
-// vaultHolder holds the open vault. A new policy replaces it.
+// vaultHolder holds the open vault. A new policy replaces it, and nobody waits for that: who uses the old one,
+// perhaps for minutes to examine all of it, goes on with it.
 type vaultHolder struct {
-	mu    sync.RWMutex // held for reading while the vault is used
-	vault *quarantine.Vault
-	err   error // why there is none
+	mu      sync.Mutex
+	vault   *heldVault
+	err     error          // why there is none
+	closing sync.WaitGroup // of those that were replaced
+}
+
+// heldVault is a vault that is closed when nobody uses it any more.
+type heldVault struct {
+	*quarantine.Vault
+	users sync.WaitGroup
 }
 
 // use calls do with the vault, or returns why there is none.
 func (h *vaultHolder) use(do func(*quarantine.Vault) error) error {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	if h.vault == nil {
-		return fmt.Errorf("the quarantine cannot be used: %w", h.err)
+	h.mu.Lock()
+	v, err := h.vault, h.err
+	if v != nil {
+		v.users.Add(1)
 	}
-	return do(h.vault)
+	h.mu.Unlock()
+	if v == nil {
+		return fmt.Errorf("the quarantine cannot be used: %w", err)
+	}
+	defer v.users.Done()
+	return do(v.Vault)
 }
 
 // replace puts another vault in place of the open one, which is closed.
@@ -37,16 +50,26 @@ func (h *vaultHolder) replace(v *quarantine.Vault, err error, log *slog.Logger) 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	old := h.vault
-	h.vault, h.err = v, err
+	h.vault, h.err = nil, err
+	if v != nil {
+		h.vault = &heldVault{Vault: v}
+	}
 	if old == nil {
 		return
 	}
-	if err := old.Close(); err != nil {
-		log.Error("close the quarantine", "error", err)
-	}
+	h.closing.Go(func() {
+		old.users.Wait()
+		if err := old.Close(); err != nil {
+			log.Error("close the quarantine", "error", err)
+		}
+	})
 }
 
-func (h *vaultHolder) close(log *slog.Logger) { h.replace(nil, quarantine.ErrUnsupported, log) }
+// close closes the vault once nobody uses it any more.
+func (h *vaultHolder) close(log *slog.Logger) {
+	h.replace(nil, quarantine.ErrUnsupported, log)
+	h.closing.Wait()
+}
 
 // openVault opens the quarantine as the policy says.
 func (a *Agent) openVault(p *policy.Policy) {
