@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -67,6 +68,9 @@ func (a *Agent) setsVersion(p *policy.Policy) string {
 			continue
 		}
 		fmt.Fprintf(sum, "%q\n", path)
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			path = real // a link itself does not change with what it leads to
+		}
 		// What cannot be read counts as not there; loading tells why.
 		_ = filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
@@ -75,7 +79,7 @@ func (a *Agent) setsVersion(p *policy.Policy) string {
 			if files++; files > maxSetFiles {
 				return fs.SkipAll
 			}
-			if info, err := d.Info(); err == nil {
+			if info, err := os.Stat(name); err == nil {
 				fmt.Fprintf(sum, "%q %d %d\n", name, info.Size(), info.ModTime().UnixNano())
 			}
 			return nil
