@@ -13,6 +13,7 @@ import (
 
 	"tyto/finding"
 	"tyto/ioc"
+	"tyto/rules"
 	"tyto/scanner/examine"
 	"tyto/scanner/walk"
 	"tyto/store"
@@ -38,8 +39,8 @@ type Inventory interface {
 	Finish(ctx context.Context, roots []string, there func(path string) bool) (gone int64, err error)
 }
 
-// facts is raised whenever the same file would yield other facts than before: with a new parser, another
-// libyara, another way to score.
+// facts is raised whenever the same file would yield other facts than before: with a new parser, another way
+// to score. The version of libyara counts without that.
 const facts = 1
 
 // Profile identifies what files are examined for and how: it is the same for two scans if every unchanged
@@ -48,6 +49,7 @@ const facts = 1
 func Profile(rulesVersion, indicatorsVersion string, o *Options) string {
 	p := struct {
 		Facts             int
+		Libyara           string
 		Rules, Indicators string
 		// Counts tell that indicators have expired since, which their version does not.
 		Counts     ioc.Counts
@@ -56,7 +58,7 @@ func Profile(rulesVersion, indicatorsVersion string, o *Options) string {
 		Thresholds finding.Thresholds
 		MapRoot    []walk.Mapping
 	}{
-		Facts: facts, Rules: rulesVersion, Indicators: indicatorsVersion,
+		Facts: facts, Libyara: rules.LibyaraVersion, Rules: rulesVersion, Indicators: indicatorsVersion,
 		MaxSize: o.MaxSize, Examine: o.Examine, Thresholds: o.Thresholds, MapRoot: o.Walk.MapRoot,
 	}
 	if o.Indicators != nil {
