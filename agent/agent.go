@@ -71,7 +71,8 @@ type Agent struct {
 	o   Options
 	log *slog.Logger
 
-	data string
+	data     string
+	unusable error // why nothing may be written to data; nil if it may
 	// temporary is the folder of a state file that lasts until the agent ends; empty if it has its own.
 	temporary string
 	release   func() // lets another agent into the data folder; nil if this one does not hold it
@@ -135,7 +136,8 @@ func (a *Agent) open(ctx context.Context) error {
 		if errors.Is(err, fs.ErrPermission) {
 			next = "; run the agent as root, or name another folder with --data"
 		}
-		a.degraded("data folder", fmt.Errorf("the data folder cannot be used: %w%s", err, next))
+		a.unusable = fmt.Errorf("the data folder cannot be used: %w%s", err, next)
+		a.degraded("data folder", a.unusable)
 	}
 	if err := a.openStore(ctx, filepath.Join(a.data, StateFile)); err != nil {
 		return fmt.Errorf("start the agent: %w", err)
@@ -237,6 +239,9 @@ func (a *Agent) policyRejected(err error) {
 		stays = "the defaults are in force"
 	}
 	a.log.Error("the policy file is not used; "+stays, "error", err)
+	if unsafe := (*place.Unsafe)(nil); errors.As(err, &unsafe) {
+		a.hub.Send(events.SelfProtection, unsafe.Error(), events.Data{"file.path": unsafe.Path})
+	}
 	a.hub.Send(events.PolicyRejected, fmt.Sprintf("the policy file cannot be used, and %s: %v", stays, err),
 		events.Data{"error.message": err.Error()})
 }

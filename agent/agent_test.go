@@ -262,7 +262,7 @@ func TestTellsOfAnUncleanEnd(t *testing.T) {
 	m.policy("")
 	m.start()
 	m.halt()
-	if told := m.events("self-protection"); len(told) > 0 {
+	if told := m.events("agent-unclean-end"); len(told) > 0 {
 		t.Errorf("an agent that ended properly was told as one that did not: %q", told)
 	}
 	m.start()
@@ -270,7 +270,7 @@ func TestTellsOfAnUncleanEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.start()
-	m.awaitEvent("self-protection", 1)
+	m.awaitEvent("agent-unclean-end", 1)
 }
 
 // killed makes it look as if the agent had been killed.
@@ -300,5 +300,32 @@ func TestTasksOfPeopleRunNoCommands(t *testing.T) {
 	})
 	if problem := (*control.Error)(nil); !errors.As(err, &problem) || problem.Status != 403 {
 		t.Errorf("a task with a command: %v, want that it is refused", err)
+	}
+}
+
+// A data folder that others can change is not used for anything, and that is told as an attack.
+func TestUnsafeDataFolder(t *testing.T) {
+	m := newMachine(t)
+	m.fill(100)
+	data := filepath.Join(m.dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(data, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	m.taskPolicy("response: {quarantine: true}\ntasks:\n  - {id: tree, scope: {paths: [%TREE%]}, when: {at_start: true}}\n")
+	m.start()
+	m.await("a scan all the same", func() bool {
+		last := m.task("tree").Last
+		return last != nil && last.State == scheduler.Finished
+	})
+	left, err := os.ReadDir(data)
+	if err != nil || len(left) > 0 {
+		t.Errorf("the folder holds %v, %v; want that nothing was written to it", left, err)
+	}
+	told, err := m.client.Events(t.Context(), control.EventFilter{ID: "TY-150"})
+	if err != nil || len(told) == 0 {
+		t.Errorf("the events of self-protection are %v, %v", told, err)
 	}
 }

@@ -101,9 +101,12 @@ func (b backend) UpdateTask(ctx context.Context, t scheduler.Task) (v scheduler.
 	return b.a.sched.Show(t.ID)
 }
 
-// allowed refuses a command that is not the policy's: whoever may talk to the agent may not for that reason
-// run programs with its privileges.
+// allowed refuses a command that is not the policy's, and the id of the agent's own task. Only who may write the
+// policy says which programs the agent runs.
 func (b backend) allowed(t *scheduler.Task) error {
+	if t.ID == responseTask {
+		return control.Errorf(409, "choose another id", "the task id %q is kept for the agent's own task", t.ID)
+	}
 	command := t.Actions.Command
 	if len(command) == 0 || slices.Equal(command, b.a.policy().Response.Command) {
 		return nil

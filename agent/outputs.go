@@ -42,7 +42,9 @@ func (a *Agent) setOutputs(p *policy.Policy) {
 		if path == "" {
 			path = filepath.Join(a.data, eventsFile)
 		}
-		outputs = append(outputs, events.Output{Name: fileOutput, Sink: events.NewFile(path, int64(p.Events.FileSize), p.Events.FileCount)})
+		if a.unusable == nil || p.Events.File != "" {
+			outputs = append(outputs, events.Output{Name: fileOutput, Sink: events.NewFile(path, int64(p.Events.FileSize), p.Events.FileCount)})
+		}
 	}
 	if p.Events.SystemLog != policy.Off {
 		sink, kind, err := events.NewSystemLog(p.Events.SystemLog)

@@ -35,11 +35,19 @@ func (a *Agent) detection(rules, indicators []string) detect.Options {
 	return detect.Options{
 		Rules:      rules,
 		Indicators: indicators,
-		CacheDir:   filepath.Join(a.data, "rules"),
+		CacheDir:   a.ruleCache(),
 		Compile:    a.o.Compile,
 		Now:        a.o.Now(),
 		Log:        a.log,
 	}
+}
+
+// ruleCache returns the folder for compiled rules; none if others could change it.
+func (a *Agent) ruleCache() string {
+	if a.unusable != nil {
+		return ""
+	}
+	return filepath.Join(a.data, "rules")
 }
 
 // options says what the run scans and how.

@@ -88,6 +88,9 @@ func (a *Agent) setsVersion(p *policy.Policy) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
+// setsPart is the part of the agent that does not work when rules or indicators cannot be used.
+const setsPart = "rules and indicators"
+
 // loadedSets is what was loaded last, for people.
 type loadedSets struct{ rules, indicators finding.SetSummary }
 
@@ -113,10 +116,16 @@ func (a *Agent) tellSets(set *detect.Set) {
 		if p.Warning {
 			continue
 		}
-		if told++; told > most {
+		if told++; told == 1 {
+			a.troubles.set(setsPart, fmt.Sprintf("not all can be used: %s: %s", placeOf(p), p.Message))
+		}
+		if told > most {
 			a.hub.Send(events.DetectionProblem, "more files of rules or indicators cannot be used: see tyto rules check and tyto ioc check", nil)
 			return
 		}
 		a.hub.Send(events.DetectionProblem, fmt.Sprintf("%s: %s", placeOf(p), p.Message), events.Data{"file.path": p.File})
+	}
+	if told == 0 {
+		a.works(setsPart)
 	}
 }

@@ -82,7 +82,7 @@ func (a *Agent) noticeUncleanEnd(ctx context.Context) {
 	since, err := a.store.Get(ctx, runningKey)
 	switch {
 	case err == nil:
-		a.hub.Send(events.SelfProtection, fmt.Sprintf("the agent that started at %s did not end properly: it was killed, or the computer lost power", since),
+		a.hub.Send(events.AgentUncleanEnd, fmt.Sprintf("the agent that started at %s did not end properly: it was killed, or the computer lost power", since),
 			events.Data{"event.start": string(since)})
 	case !errors.Is(err, store.ErrNotFound):
 		a.log.Error("look how the last agent ended", "error", err)
@@ -137,7 +137,11 @@ func (t *troubles) all() map[string]string {
 func (a *Agent) degraded(part string, err error) {
 	if a.troubles.set(part, err.Error()) {
 		a.log.Error("a part of the agent does not work", "part", part, "error", err)
-		a.hub.Send(events.AgentDegraded, fmt.Sprintf("%s: %v", part, strings.ReplaceAll(err.Error(), "\n", "; ")),
+		kind := events.AgentDegraded
+		if errors.As(err, new(*place.Unsafe)) {
+			kind = events.SelfProtection
+		}
+		a.hub.Send(kind, fmt.Sprintf("%s: %v", part, strings.ReplaceAll(err.Error(), "\n", "; ")),
 			events.Data{"tyto.part": part, "error.message": err.Error()})
 	}
 }

@@ -73,6 +73,10 @@ func (h *vaultHolder) close(log *slog.Logger) {
 
 // openVault opens the quarantine as the policy says.
 func (a *Agent) openVault(p *policy.Policy) {
+	if a.unusable != nil {
+		a.vault.replace(nil, a.unusable, a.log)
+		return
+	}
 	v, err := quarantine.Open(filepath.Join(a.data, VaultFolder), quarantine.Options{
 		Limit:       int64(p.Quarantine.Limit),
 		ObjectLimit: int64(p.Quarantine.ObjectLimit),

@@ -3,7 +3,6 @@ package control_test
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"path/filepath"
 	"runtime"
@@ -291,21 +290,5 @@ func TestStreamsEndWithTheAgent(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Errorf("the server ended with %v", err)
-	}
-}
-
-// raw sends bytes and returns what comes back until the other end closes.
-func raw(t *testing.T, conn net.Conn, request string) string {
-	t.Helper()
-	_ = conn.SetDeadline(time.Now().Add(time.Minute))
-	_, _ = conn.Write([]byte(request)) // the server may have hung up already
-	var b strings.Builder
-	buffer := make([]byte, 4096)
-	for {
-		n, err := conn.Read(buffer)
-		b.Write(buffer[:n])
-		if err != nil {
-			return b.String()
-		}
 	}
 }

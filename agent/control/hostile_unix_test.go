@@ -290,3 +290,19 @@ func TestHelperPose(t *testing.T) {
 		conn.Close()
 	}
 }
+
+// raw sends bytes and returns what comes back until the other end closes.
+func raw(t *testing.T, conn net.Conn, request string) string {
+	t.Helper()
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
+	_, _ = conn.Write([]byte(request)) // the server may have hung up already
+	var b strings.Builder
+	buffer := make([]byte, 4096)
+	for {
+		n, err := conn.Read(buffer)
+		b.Write(buffer[:n])
+		if err != nil {
+			return b.String()
+		}
+	}
+}

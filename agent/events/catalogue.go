@@ -7,6 +7,7 @@ const (
 	AgentStarted       ID = "TY-101"
 	AgentStopped       ID = "TY-102"
 	AgentDegraded      ID = "TY-103"
+	AgentUncleanEnd    ID = "TY-104"
 	PolicyLoaded       ID = "TY-110"
 	PolicyRejected     ID = "TY-111"
 	DetectionLoaded    ID = "TY-115"
@@ -103,6 +104,7 @@ var catalogue = []Kind{
 	{AgentStarted, "agent-started", Info, "The agent is ready: its state is open, it watches and answers.", ""},
 	{AgentStopped, "agent-stopped", Notice, "The agent was told to stop. Runs that were at work are interrupted and go on at the next start.", "Nothing if you stopped it; otherwise find out who did."},
 	{AgentDegraded, "agent-degraded", Warning, "A part of the agent does not work; the message says which and why. The rest goes on.", "Do what the message says; tyto agent status shows what is still missing."},
+	{AgentUncleanEnd, "agent-unclean-end", Warning, "Told at a start: the agent before this one did not end as it should. It was killed, or the computer lost power. Its run goes on.", "Nothing after a power cut; otherwise find out who killed it."},
 	{PolicyLoaded, "policy-loaded", Info, "A policy has come into force, at the start or because the file has changed. Warnings stand in the data.", ""},
 	{PolicyRejected, "policy-rejected", Error, "The policy file cannot be used. The policy that was in force stays; at the start, the defaults.", "Run tyto policy check and mend what it lists."},
 	{DetectionLoaded, "detection-loaded", Info, "Rules and indicators were loaded; the data hold their versions and counts.", ""},

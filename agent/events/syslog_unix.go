@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// identifier is the name under which the system's log shows the agent.
+const identifier = "tyto"
+
 // Syslog sends events to the log daemon of this computer, in the form that libc's syslog(3) sends, which
 // is the one that all of them read on their local socket: <priority>time tag[pid]: text (RFC 3164). The data
 // follow the message as name="value".

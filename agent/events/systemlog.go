@@ -15,9 +15,6 @@ const (
 	eventLog = "eventlog"
 )
 
-// identifier is the name under which the system's log shows the agent.
-const identifier = "tyto"
-
 // Where logs listen on Linux.
 const (
 	journalSocket = "/run/systemd/journal/socket"

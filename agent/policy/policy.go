@@ -117,7 +117,7 @@ const (
 // Control says who may command the agent.
 type Control struct {
 	Address string `yaml:"address" doc:"path of the Unix socket, or name of the pipe; empty is /run/tyto/agent.sock, on Windows \\\\.\\pipe\\tyto-agent"`
-	Group   string `yaml:"group" doc:"group whose members may command the agent beside the administrator; empty is none. They can read and delete every file through it"`
+	Group   string `yaml:"group" doc:"group whose members may command the agent beside the administrator; empty is none. They are as good as the administrator: through it they can read, write and delete every file"`
 }
 
 // Default returns the policy of an empty file.

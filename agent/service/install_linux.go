@@ -153,3 +153,11 @@ func enableIn(link string) error {
 	}
 	return err
 }
+
+// under returns the place of a path below a root.
+func under(root, path string) string {
+	if root == "" {
+		return path
+	}
+	return filepath.Join(root, path)
+}

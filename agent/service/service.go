@@ -60,14 +60,6 @@ func Carry(ctx context.Context, steps []Step, tell func(string)) error {
 // ErrUnsupported is returned where there is no service manager that Tyto knows.
 var ErrUnsupported = errors.New("neither systemd nor the Windows service manager is here")
 
-// under returns the place of a path below a root.
-func under(root, path string) string {
-	if root == "" {
-		return path
-	}
-	return filepath.Join(root, path)
-}
-
 // copyProgram puts a copy of a program in place in one step, so that a running one is not disturbed.
 func copyProgram(from, to string) error {
 	source, err := os.Open(from)

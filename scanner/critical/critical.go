@@ -160,11 +160,6 @@ func first[K comparable](c *collection, key K) bool {
 	return true
 }
 
-// forget makes the next time of key the first one.
-func forget[K comparable](c *collection, key K) {
-	delete(c.seen, maphash.Comparable(c.seed, key))
-}
-
 // add takes the path of a file that is to be visited.
 func (c *collection) add(ctx context.Context, path string) error {
 	if !first(c, path) {
@@ -186,19 +181,4 @@ func (c *collection) flush(ctx context.Context) error {
 	// What runs here is of interest here, even if another computer keeps the file.
 	opts := walk.Options{Roots: c.paths, Own: c.opts.Own, Exclude: c.opts.Exclude, Network: true, Gate: c.opts.Gate}
 	return walk.Walk(ctx, opts, c.visit, c.skip)
-}
-
-// leftOut reports whether a file is one of Tyto's own or excluded, and if so says it.
-func (c *collection) leftOut(path string, id walk.FileID) bool {
-	if c.own[id] {
-		c.skip(finding.Skip{Path: path, Reason: finding.OwnFile})
-		return true
-	}
-	for _, p := range c.exclude {
-		if p.Match(path, false) {
-			c.skip(finding.Skip{Path: path, Reason: finding.Excluded, Detail: p.String()})
-			return true
-		}
-	}
-	return false
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
 	"os"
@@ -301,4 +302,24 @@ func (p *process) readlink(name string) (string, error) {
 		return "", fmt.Errorf("read the link %q: %w", name, err)
 	}
 	return string(buf[:n]), nil
+}
+
+// forget makes the next time of key the first one.
+func forget[K comparable](c *collection, key K) {
+	delete(c.seen, maphash.Comparable(c.seed, key))
+}
+
+// leftOut reports whether a file is one of Tyto's own or excluded, and if so says it.
+func (c *collection) leftOut(path string, id walk.FileID) bool {
+	if c.own[id] {
+		c.skip(finding.Skip{Path: path, Reason: finding.OwnFile})
+		return true
+	}
+	for _, p := range c.exclude {
+		if p.Match(path, false) {
+			c.skip(finding.Skip{Path: path, Reason: finding.Excluded, Detail: p.String()})
+			return true
+		}
+	}
+	return false
 }
