@@ -12,7 +12,7 @@ IOCS  ?= $(wildcard ../shared/data/signature-base/iocs)
 WINE_PACKAGES ?= ./finding/... ./report/... ./ioc/... ./rules/... ./store/... ./scanner/... \
                  ./detect/... ./idle/... ./scheduler/... ./quarantine/... ./agent/... ./cmd/...
 
-# Tests that kill, race and repeat for minutes. With -short, as under the race detector, they do less of it.
+# Tests that kill, race and repeat for minutes. With -short, as they run under the race detector, they do less of it.
 LONG_TESTS    ?= Killed|Races|AllKinds|PowerCut
 LONG_PACKAGES ?= ./store ./quarantine ./cmd/tyto
 
@@ -48,12 +48,13 @@ test: fmt vet lint windows test-windows test-linux ## everything that CI runs
 
 .PHONY: test-linux
 test-linux: deps deps-tests ## the tests, with the race detector; those of kills and races in full without it
-	$(linux) && go test -race -short ./...
+	$(linux) && go test -race $$(go list ./... | grep -vxF "$$(go list $(LONG_PACKAGES))")
+	$(linux) && go test -race -short $(LONG_PACKAGES)
 	$(linux) && go test -run '$(LONG_TESTS)' $(LONG_PACKAGES)
 
 .PHONY: test-windows
 test-windows: deps-windows ## the tests of WINE_PACKAGES as Windows programs, under Wine
-	$(windows) && TESTFLAGS="-short $${TESTFLAGS-}" scripts/wine/test.sh $(WINE_PACKAGES)
+	$(windows) && scripts/wine/test.sh $(WINE_PACKAGES)
 
 .PHONY: fmt
 fmt: ## fail when gofmt would change a file
