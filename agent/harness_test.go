@@ -109,9 +109,8 @@ func (m *machine) presence(what string) {
 	if err := os.WriteFile(path+".new", []byte(what), 0o600); err != nil {
 		m.t.Fatal(err)
 	}
-	if err := os.Rename(path+".new", path); err != nil {
-		m.t.Fatal(err)
-	}
+	// On Windows a file that is being read cannot be replaced.
+	m.await("the presence file to be replaced", func() bool { return os.Rename(path+".new", path) == nil })
 }
 
 // policy writes the policy: what all tests want, and more. Whether somebody is there says a file, unless more

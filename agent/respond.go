@@ -72,11 +72,14 @@ func (r *run) respond(ctx context.Context) (*runSink, error) {
 		return nil, err
 	}
 	ctx, release := a.responding(ctx)
+	asked := false
+	a.remember(r.job.Run.ID, func(m *memory) { asked = m.critical })
 	o := response.Options{
 		Policy: response.Policy{
 			Quarantine: actions.Quarantine, ScanCritical: actions.ScanCritical, Command: actions.Command,
 			CommandTime: p.Response.CommandTime, Level: level, DryRun: actions.DryRun || p.Response.DryRun,
-			IsResponse: slices.Contains(r.job.Task.Scope.Areas, scheduler.Critical),
+			// A run that goes on has asked already.
+			IsResponse: asked || slices.Contains(r.job.Task.Scope.Areas, scheduler.Critical),
 		},
 		Known:       response.Known{Trusted: a.released},
 		Quarantiner: quarantiner{agent: a, task: r.job.Task.ID, run: r.report},
@@ -239,17 +242,15 @@ func (c criticalScanner) ScanCritical(ctx context.Context, f *finding.Finding) e
 		Rules:       c.run.job.Task.Rules, Indicators: c.run.job.Task.Indicators,
 		ExpireAfter: scheduler.ResponseExpiry,
 	}
-	again := false
-	c.agent.remember(c.run.job.Run.ID, func(m *memory) { again, m.critical = m.critical, true })
-	if again {
-		return nil
-	}
 	err := c.agent.sched.Add(ctx, task, scheduler.FromResponse)
 	if err != nil && !errors.Is(err, scheduler.ErrExists) {
 		return err
 	}
-	_, err = c.agent.sched.Respond(responseTask, detection(c.run.job.Run.ID, f))
-	return err
+	if _, err = c.agent.sched.Respond(responseTask, detection(c.run.job.Run.ID, f)); err != nil {
+		return err
+	}
+	c.agent.remember(c.run.job.Run.ID, func(m *memory) { m.critical = true })
+	return nil
 }
 
 // randomID returns a random text that nobody can guess.

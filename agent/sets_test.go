@@ -3,6 +3,7 @@ package agent
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"tyto/agent/policy"
@@ -21,6 +22,9 @@ func TestSetsVersionFollowsLinks(t *testing.T) {
 	places := filepath.Join(t.TempDir(), "places")
 	if err := os.Mkdir(places, 0o700); err != nil {
 		t.Fatal(err)
+	}
+	if runtime.GOOS == "windows" {
+		t.Skip("Wine says that it makes links, and makes none")
 	}
 	for name, target := range map[string]string{"folder": dir, "places/a.yar": filepath.Join(dir, "a.yar")} {
 		if err := os.Symlink(target, filepath.Join(filepath.Dir(places), name)); err != nil {
