@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,7 +30,19 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	testscript.Main(m, map[string]func(){"tyto": main})
+	testscript.Main(lingering{m}, map[string]func(){"tyto": main})
+}
+
+// lingering waits at the end for the last processes of the scripts: on Windows the file of a program that has
+// been ended cannot be deleted for a moment, and testscript deletes it.
+type lingering struct{ *testing.M }
+
+func (m lingering) Run() int {
+	code := m.M.Run()
+	if runtime.GOOS == "windows" {
+		time.Sleep(5 * time.Second)
+	}
+	return code
 }
 
 // TestScripts runs the command lines in testdata/script. They read as a user's session.
