@@ -159,6 +159,7 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
 // SystemBus starts a bus that serves all users.
 func SystemBus(t testing.TB) *Bus {
 	t.Helper()
+	awaitTurn(t)
 	return newBus(t, 0, `<allow user="*"/>`)
 }
 
