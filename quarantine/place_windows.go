@@ -1,7 +1,6 @@
 package quarantine
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -191,59 +190,6 @@ func toTicks(t Time) int64 {
 		return 0
 	}
 	return (t.Sec+epochInFiles)*ticks + int64(t.Nsec)/nanosInATicks
-}
-
-// stream is a further stream of a file on NTFS.
-type stream struct {
-	name string
-	size int64
-}
-
-// maxStreamList bounds the list of one file's streams; NTFS allows no more than some 256 KiB.
-const maxStreamList = 1 << 20
-
-// listStreams returns the streams of an open file but the unnamed one.
-func listStreams(h windows.Handle) ([]stream, error) {
-	for size := 4 << 10; ; size *= 4 {
-		buf := make([]byte, size)
-		err := windows.GetFileInformationByHandleEx(h, windows.FileStreamInfo, &buf[0], uint32(size))
-		switch {
-		case err == nil:
-			return parseStreams(buf), nil
-		case errors.Is(err, windows.ERROR_MORE_DATA) && size < maxStreamList:
-			continue
-		case errors.Is(err, windows.ERROR_MORE_DATA):
-			return nil, err
-		}
-		return nil, nil // there are none, or the file system has none
-	}
-}
-
-// parseStreams takes apart a list of FILE_STREAM_INFO: the offset of the next, the length of the name, the
-// size, the allocated size, and the name as ":name:$DATA".
-func parseStreams(buf []byte) (list []stream) {
-	const header = 24
-	le := binary.LittleEndian
-	for len(buf) >= header {
-		length := int(le.Uint32(buf[4:]))
-		if length > len(buf)-header {
-			break
-		}
-		wide := make([]uint16, length/2)
-		for i := range wide {
-			wide[i] = le.Uint16(buf[header+2*i:])
-		}
-		name, isData := strings.CutSuffix(syscall.UTF16ToString(wide), ":$DATA")
-		if name = strings.TrimPrefix(name, ":"); isData && name != "" {
-			list = append(list, stream{name: name, size: int64(le.Uint64(buf[8:]))})
-		}
-		next := int(le.Uint32(buf))
-		if next == 0 || next > len(buf) {
-			break
-		}
-		buf = buf[next:]
-	}
-	return list
 }
 
 // systemKind returns the outcome for an error number.

@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"tyto/scanner/walk"
 )
 
 // source is an open file, or one stream of a file, that is to be quarantined. While it is open, nobody
@@ -22,7 +24,7 @@ type source struct {
 	file    *os.File
 	id      identity
 	meta    Metadata
-	streams []stream
+	streams []walk.Stream
 	note    string
 	locked  bool // somebody has it open and lets nobody delete it
 }
@@ -91,7 +93,7 @@ func (s *source) volume() uint64 { return s.id.device }
 func (s *source) bytes() int64 {
 	sum := s.id.size
 	for _, st := range s.streams {
-		sum += st.size
+		sum += st.Size
 	}
 	return sum
 }
@@ -135,7 +137,7 @@ func (s *source) look() error {
 	if basic.attributes&windows.FILE_ATTRIBUTE_SPARSE_FILE != 0 {
 		s.meta.Data = allocatedRanges(s.handle(), s.id.size)
 	}
-	s.streams, err = listStreams(s.handle())
+	s.streams, err = walk.Streams(s.handle())
 	return err
 }
 
@@ -187,15 +189,15 @@ func (s *source) unchanged() error {
 // eachStream opens the file's further streams, one after the other.
 func (s *source) eachStream(visit func(i int, name string, size int64, content io.Reader) error) error {
 	for i, st := range s.streams {
-		h, err := s.open(s.name+":"+st.name, windows.FILE_READ_DATA, shareAll, windows.FILE_OPEN)
+		h, err := s.open(s.name+":"+st.Name, windows.FILE_READ_DATA, shareAll, windows.FILE_OPEN)
 		if err != nil {
-			return fmt.Errorf("stream %q: %w", st.name, err)
+			return fmt.Errorf("stream %q: %w", st.Name, err)
 		}
-		f := os.NewFile(uintptr(h), st.name)
-		err = visit(i+1, st.name, st.size, f)
+		f := os.NewFile(uintptr(h), st.Name)
+		err = visit(i+1, st.Name, st.Size, f)
 		f.Close()
 		if err != nil {
-			return fmt.Errorf("stream %q: %w", st.name, err)
+			return fmt.Errorf("stream %q: %w", st.Name, err)
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ type platformMeta struct {
 	owner   *windows.SID // nil if it may not be known
 	attrs   uint32
 	tag     uint32 // of a reparse point
-	streams []stream
+	streams []Stream
 	stream  bool // this is not the file's main stream
 }
 
@@ -72,7 +72,7 @@ func (d *dir) stat(name string) (meta, error) {
 		m.owner, _, _ = sd.Owner()
 	}
 	if m.kind == kindFile || m.kind == kindDir {
-		if m.streams, err = listStreams(handle); err != nil {
+		if m.streams, err = Streams(handle); err != nil {
 			return meta{}, fmt.Errorf("listing the streams: %w", err)
 		}
 	}

@@ -10,19 +10,19 @@ import (
 	"tyto/finding"
 )
 
-// stream is a further stream of a file or directory on NTFS.
-type stream struct {
-	name string
-	size int64
+// Stream is a further stream of a file or directory on NTFS.
+type Stream struct {
+	Name string
+	Size int64 // bytes
 }
 
 // maxStreamList bounds the memory for the list of one file's streams. NTFS itself allows no
 // more than fit into some 256 KiB of attribute list.
 const maxStreamList = 1 << 20
 
-// listStreams returns the streams of an open file but the unnamed one. FindFirstStreamW would
+// Streams returns the streams of an open file but the unnamed one. FindFirstStreamW would
 // do the same by path, with a path's races and lengths.
-func listStreams(handle windows.Handle) ([]stream, error) {
+func Streams(handle windows.Handle) ([]Stream, error) {
 	for size := 4 << 10; ; size *= 4 {
 		buf := make([]byte, size)
 		err := windows.GetFileInformationByHandleEx(handle, windows.FileStreamInfo, &buf[0], uint32(size))
@@ -41,10 +41,10 @@ func listStreams(handle windows.Handle) ([]stream, error) {
 
 // parseStreams takes apart a list of FILE_STREAM_INFO: the offset of the next, the length of
 // the name, the size, the allocated size, and the name as ":name:$DATA".
-func parseStreams(buf []byte) []stream {
+func parseStreams(buf []byte) []Stream {
 	const header = 24
 	le := binary.LittleEndian
-	var list []stream
+	var list []Stream
 	for len(buf) >= header {
 		length := int(le.Uint32(buf[4:]))
 		if length > len(buf)-header {
@@ -52,7 +52,7 @@ func parseStreams(buf []byte) []stream {
 		}
 		name, isData := strings.CutSuffix(wideString(buf[header:header+length]), ":$DATA")
 		if name = strings.TrimPrefix(name, ":"); isData && name != "" {
-			list = append(list, stream{name: name, size: int64(le.Uint64(buf[8:]))})
+			list = append(list, Stream{Name: name, Size: int64(le.Uint64(buf[8:]))})
 		}
 		next := int(le.Uint32(buf))
 		if next == 0 || next > len(buf) {
@@ -67,13 +67,13 @@ func parseStreams(buf []byte) []stream {
 // the path "C:\a.txt:stream".
 func (w *walker) streams(d *dir, name, path string, m meta, seen bool) error {
 	for _, s := range m.platformMeta.streams {
-		full := path + ":" + s.name
+		full := path + ":" + s.Name
 		if w.excluded(full, false) {
 			continue
 		}
 		e := &w.entry
-		*e = Entry{dir: d, name: name + ":" + s.name, meta: m, SeenBefore: seen}
-		e.meta.size, e.meta.stream = s.size, true
+		*e = Entry{dir: d, name: name + ":" + s.Name, meta: m, SeenBefore: seen}
+		e.meta.size, e.meta.stream = s.Size, true
 		w.fill(e, full)
 		if err := w.visit(e); err != nil {
 			return err

@@ -193,8 +193,8 @@ func streamInfo(names ...string) []byte {
 
 func TestParseStreams(t *testing.T) {
 	got := parseStreams(streamInfo("::$DATA", ":Zone.Identifier:$DATA", ":evil.exe:$DATA", ":x:$OTHER"))
-	want := []stream{{"Zone.Identifier", 20}, {"evil.exe", 30}}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(stream{})); diff != "" {
+	want := []Stream{{"Zone.Identifier", 20}, {"evil.exe", 30}}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -231,7 +231,7 @@ func TestStreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.platformMeta.streams = []stream{{"evil", 7}}
+	m.platformMeta.streams = []Stream{{"evil", 7}}
 	if err := w.file(d, name, path, m); err != nil {
 		t.Fatal(err)
 	}
