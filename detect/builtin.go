@@ -2,6 +2,7 @@ package detect
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 
 	"tyto/ioc/load"
@@ -15,40 +16,48 @@ const Builtin = "builtin"
 // IsBuiltin reports whether a path of rules stands for those that Tyto ships.
 func IsBuiltin(path string) bool { return path == Builtin }
 
-// builtinFiles returns the rules and lists that Tyto ships.
-func builtinFiles() (ruleFiles []rules.SourceFile, lists []load.Extra, err error) {
-	shipped, err := builtin.FS()
-	if err != nil {
-		return nil, nil, err
+// shipped is what Tyto brings along; empty where nobody asks for it.
+type shipped struct {
+	rules []rules.SourceFile
+	lists []load.Extra
+}
+
+// readShipped returns what Tyto ships if the paths of rules name it.
+func readShipped(paths []string) (s shipped, err error) {
+	if !slices.ContainsFunc(paths, IsBuiltin) {
+		return s, nil
 	}
-	err = fs.WalkDir(shipped, ".", func(path string, d fs.DirEntry, err error) error {
+	files, err := builtin.FS()
+	if err != nil {
+		return s, err
+	}
+	err = fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		text, err := fs.ReadFile(shipped, path)
+		text, err := fs.ReadFile(files, path)
 		if err != nil {
 			return err
 		}
 		name := Builtin + "/" + path
 		if strings.HasSuffix(path, ".yar") {
-			ruleFiles = append(ruleFiles, rules.SourceFile{Path: name, Text: text})
+			s.rules = append(s.rules, rules.SourceFile{Path: name, Text: text})
 		} else {
-			lists = append(lists, load.Extra{Name: name, Content: text})
+			s.lists = append(s.lists, load.Extra{Name: name, Content: text})
 		}
 		return nil
 	})
-	return ruleFiles, lists, err
+	return s, err
 }
 
-// builtinNames returns the names under which findings tell of what Tyto ships.
-func builtinNames() (map[string]bool, error) {
-	ruleFiles, lists, err := builtinFiles()
+// names returns the names under which findings tell of what Tyto ships.
+func (s *shipped) names() map[string]bool {
 	names := map[string]bool{}
-	for _, f := range ruleFiles {
+	for _, f := range s.rules {
 		names[f.Path] = true
 	}
-	for _, l := range lists {
+	for _, l := range s.lists {
 		names[l.Name] = true
 	}
-	return names, err
+	return names
 }

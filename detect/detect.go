@@ -76,26 +76,24 @@ func Load(ctx context.Context, o Options) (*Set, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Set{}
-	var lists []load.Extra
-	if slices.ContainsFunc(o.Rules, IsBuiltin) {
-		var err error
-		if s.shipped, err = builtinNames(); err != nil {
-			return nil, err
-		}
+	own, err := readShipped(o.Rules)
+	if err != nil {
+		return nil, err
 	}
+	s.shipped = own.names()
 	if len(o.Rules) > 0 {
 		begun := time.Now()
-		set, shipped, err := Rules(ctx, o)
+		set, err := loadRules(ctx, o, own.rules)
 		if err != nil {
 			return nil, &RuleError{err}
 		}
 		o.Log.Debug("rules loaded", "rules", len(set.Rules), "files", set.Files, "cached", set.Cached, "took", time.Since(begun))
-		s.Rules, lists = set, shipped
+		s.Rules = set
 		s.RuleSummary = set.Summary()
 		s.Problems = append(s.Problems, set.Problems...)
 	}
-	if len(o.Indicators)+len(lists) > 0 {
-		result, err := Indicators(ctx, o, lists)
+	if len(o.Indicators)+len(own.lists) > 0 {
+		result, err := loadIndicators(ctx, o, own.lists)
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -112,29 +110,31 @@ func Load(ctx context.Context, o Options) (*Set, error) {
 	return s, nil
 }
 
-// Rules loads the rules alone. With the built-in rules come lists of indicators, which [Indicators] takes.
-func Rules(ctx context.Context, o Options) (*rules.Set, []load.Extra, error) {
-	opts := rules.Options{CacheDir: o.CacheDir}
+// Rules loads the rules alone.
+func Rules(ctx context.Context, o Options) (*rules.Set, error) {
+	own, err := readShipped(o.Rules)
+	if err != nil {
+		return nil, err
+	}
+	return loadRules(ctx, o, own.rules)
+}
+
+func loadRules(ctx context.Context, o Options, own []rules.SourceFile) (*rules.Set, error) {
+	opts := rules.Options{CacheDir: o.CacheDir, Extra: own}
 	if len(o.Compile) > 0 {
 		opts.Compile = compileIn(ctx, o.Compile)
 	}
-	paths := o.Rules
-	var lists []load.Extra
-	if slices.ContainsFunc(paths, IsBuiltin) {
-		paths = slices.DeleteFunc(slices.Clone(paths), IsBuiltin)
-		var err error
-		if opts.Extra, lists, err = builtinFiles(); err != nil {
-			return nil, nil, err
-		}
-	}
-	set, err := rules.Load(paths, opts)
-	return set, lists, err
+	return rules.Load(slices.DeleteFunc(slices.Clone(o.Rules), IsBuiltin), opts)
 }
 
-// Indicators loads the indicators alone, and the lists that come with built-in rules.
-func Indicators(ctx context.Context, o Options, lists []load.Extra) (*load.Result, error) {
+// Indicators loads the indicators alone.
+func Indicators(ctx context.Context, o Options) (*load.Result, error) {
+	return loadIndicators(ctx, o, nil)
+}
+
+func loadIndicators(ctx context.Context, o Options, own []load.Extra) (*load.Result, error) {
 	result, err := load.Load(ctx, o.Indicators, load.Options{
-		Extra: lists,
+		Extra: own,
 		Set:   ioc.Options{Now: o.Now, Available: ioc.Only(ioc.FileTerms()...)},
 	})
 	if err != nil {

@@ -43,7 +43,7 @@ func checkIOC(cmd *cobra.Command, paths []string, quiet, all bool) error {
 	if err := readable(paths); err != nil {
 		return err
 	}
-	result, err := detect.Indicators(cmd.Context(), detect.Options{Indicators: paths, Now: time.Now()}, nil)
+	result, err := detect.Indicators(cmd.Context(), detect.Options{Indicators: paths, Now: time.Now()})
 	if err != nil {
 		return err
 	}

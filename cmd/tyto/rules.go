@@ -39,7 +39,7 @@ func checkRules(cmd *cobra.Command, paths []string, quiet bool) error {
 	if err := readable(slices.DeleteFunc(slices.Clone(paths), detect.IsBuiltin)); err != nil {
 		return err
 	}
-	set, _, err := detect.Rules(cmd.Context(), detect.Options{Rules: paths, Compile: compileCommandLine()})
+	set, err := detect.Rules(cmd.Context(), detect.Options{Rules: paths, Compile: compileCommandLine()})
 	if err != nil {
 		return err
 	}
