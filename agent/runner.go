@@ -215,19 +215,11 @@ func (r *run) load(ctx context.Context) (*detect.Set, error) {
 		case !paused:
 			if set != nil && len(set.Problems) > 0 {
 				p := set.Problems[0]
-				err = fmt.Errorf("%w: %s: %s", err, placeOf(p), p.Message)
+				err = fmt.Errorf("%w: %s: %s", err, p.Place(), p.Message)
 			}
 			return nil, err
 		}
 	}
-}
-
-// placeOf returns where a problem stands: the file and, where it is known, the line.
-func placeOf(p finding.Problem) string {
-	if p.Line == 0 {
-		return p.File
-	}
-	return fmt.Sprintf("%s:%d", p.File, p.Line)
 }
 
 // record adds a line to the run's records.

@@ -1,6 +1,9 @@
 package finding
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Summary says what one scan did. It is the last line of every report.
 type Summary struct {
@@ -66,6 +69,14 @@ type Problem struct {
 	Message string
 	// Warning is true if the file is still used, all but the named part.
 	Warning bool
+}
+
+// Place says where the problem stands: "file:12", or only the file where the line is not known.
+func (p Problem) Place() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
 }
 
 // Incomplete reports whether something was left out that the user did not ask to leave out.

@@ -12,12 +12,7 @@ import (
 func problemText(p finding.Problem) string { return placeOf(p) + ": " + report.Safe(p.Message) }
 
 // placeOf returns where a problem stands: the file and, where it is known, the line.
-func placeOf(p finding.Problem) string {
-	if p.Line == 0 {
-		return report.Safe(p.File)
-	}
-	return fmt.Sprintf("%s:%d", report.Safe(p.File), p.Line)
-}
+func placeOf(p finding.Problem) string { return report.Safe(p.Place()) }
 
 // printProblems lists problems and returns how many are errors.
 func printProblems(out io.Writer, problems []finding.Problem, quiet bool) (errors int) {
