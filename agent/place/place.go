@@ -101,25 +101,15 @@ func MakeDir(path string) error {
 
 // CheckDir returns an error, *[Unsafe] where it is that, unless path is a folder that belongs to
 // the administrator or to this process's user and that nobody else can look into, change or replace.
-func CheckDir(path string) error {
-	path, err := absolute(path)
-	if err != nil {
-		return err
-	}
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return fmt.Errorf("look at the folder %q: %w", path, err)
-	case !info.IsDir():
-		return fmt.Errorf("%q is no folder: name another, or move it away", path)
-	}
-	return check(path, private)
-}
+func CheckDir(path string) error { return checkFolder(path, private) }
 
 // CheckWay returns an error, *[Unsafe] where it is that, unless path is a folder that belongs to the
 // administrator or to this process's user and in which nobody else can put or replace anything; others may
 // look into it, as they must for a socket.
-func CheckWay(path string) error {
+func CheckWay(path string) error { return checkFolder(path, unchanged) }
+
+// checkFolder holds a folder, and the way to it, to a need.
+func checkFolder(path string, want demand) error {
 	path, err := absolute(path)
 	if err != nil {
 		return err
@@ -131,7 +121,7 @@ func CheckWay(path string) error {
 	case !info.IsDir():
 		return fmt.Errorf("%q is no folder: name another, or move it away", path)
 	}
-	return check(path, unchanged)
+	return check(path, want)
 }
 
 // CheckFile returns an error, *[Unsafe] where it is that, unless path is a regular file that belongs

@@ -111,6 +111,13 @@ func agentAddress(socket string) string {
 	return places.Control
 }
 
+// withAgent calls do with a client of this computer's agent, and makes what goes wrong an error for people.
+func withAgent(socket string, do func(*control.Client) error) error {
+	client := connect(socket)
+	defer client.Close()
+	return agentError(do(client))
+}
+
 // socketFlag adds the flag that says where the agent is.
 func socketFlag(cmd *cobra.Command, socket *string) {
 	cmd.PersistentFlags().StringVar(socket, "socket", "", "the agent's `ADDRESS` (also "+place.ControlVariable+")")
@@ -146,17 +153,17 @@ func newAgentStatus() *cobra.Command {
 		Example: "  tyto agent status",
 		Args:    argsError(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client := connect(socket)
-			defer client.Close()
-			s, err := client.Status(cmd.Context())
-			if err != nil {
-				return agentError(err)
-			}
-			printStatus(cmd, &s)
-			if len(s.Degraded) > 0 {
-				return end(report.Incomplete)
-			}
-			return nil
+			return withAgent(socket, func(c *control.Client) error {
+				s, err := c.Status(cmd.Context())
+				if err != nil {
+					return err
+				}
+				printStatus(cmd, &s)
+				if len(s.Degraded) > 0 {
+					return end(report.Incomplete)
+				}
+				return nil
+			})
 		},
 	}
 	socketFlag(cmd, &socket)
@@ -193,28 +200,33 @@ func newAgentReload() *cobra.Command {
 		Example: "  tyto agent reload",
 		Args:    argsError(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client := connect(socket)
-			defer client.Close()
-			p, err := client.ReloadPolicy(cmd.Context())
-			if err != nil {
-				return agentError(err)
-			}
-			for _, problem := range p.Problems {
-				kind := "error"
-				if problem.Warning {
-					kind = "warning"
+			return withAgent(socket, func(c *control.Client) error {
+				p, err := c.ReloadPolicy(cmd.Context())
+				if err != nil {
+					return err
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s:%d: %s: %s\n", report.Safe(p.File), problem.Line, kind, report.Safe(problem.Message))
-			}
-			if p.Rejected != "" {
-				return usagef("mend it and run tyto agent reload again; until then the old policy is in force", "the policy was rejected: %s", p.Rejected)
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is in force.\n", report.Safe(p.File))
-			return nil
+				return printReloaded(cmd, &p)
+			})
 		},
 	}
 	socketFlag(cmd, &socket)
 	return cmd
+}
+
+// printReloaded says what became of the policy; a rejected one is an error.
+func printReloaded(cmd *cobra.Command, p *control.Policy) error {
+	for _, problem := range p.Problems {
+		kind := "error"
+		if problem.Warning {
+			kind = "warning"
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s:%d: %s: %s\n", report.Safe(p.File), problem.Line, kind, report.Safe(problem.Message))
+	}
+	if p.Rejected != "" {
+		return usagef("mend it and run tyto agent reload again; until then the old policy is in force", "the policy was rejected: %s", p.Rejected)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s is in force.\n", report.Safe(p.File))
+	return nil
 }
 
 func newAgentEvents() *cobra.Command {
@@ -226,8 +238,6 @@ func newAgentEvents() *cobra.Command {
 		Example: "  tyto agent events --since 24h\n  tyto agent events --id TY-401",
 		Args:    argsError(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client := connect(socket)
-			defer client.Close()
 			f := control.EventFilter{ID: id, Limit: limit}
 			if since != "" {
 				last, err := strict.ParseDuration(since)
@@ -236,16 +246,18 @@ func newAgentEvents() *cobra.Command {
 				}
 				f.Since = time.Now().Add(-last)
 			}
-			list, err := client.Events(cmd.Context(), f)
-			if err != nil {
-				return agentError(err)
-			}
-			for i := len(list) - 1; i >= 0; i-- {
-				e := list[i]
-				fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s %s: %s\n", e.Time.Local().Format(time.DateTime),
-					report.Safe(e.ID), report.Safe(e.Level), report.Safe(e.Name), report.Safe(e.Message))
-			}
-			return nil
+			return withAgent(socket, func(c *control.Client) error {
+				list, err := c.Events(cmd.Context(), f)
+				if err != nil {
+					return err
+				}
+				for i := len(list) - 1; i >= 0; i-- {
+					e := list[i]
+					fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s %s: %s\n", e.Time.Local().Format(time.DateTime),
+						report.Safe(e.ID), report.Safe(e.Level), report.Safe(e.Name), report.Safe(e.Message))
+				}
+				return nil
+			})
 		},
 	}
 	socketFlag(cmd, &socket)

@@ -41,9 +41,7 @@ written in the policy, or added here. docs/tasks.md explains each field.`,
 
 // with calls do with a client of the agent.
 func (t *taskCommand) with(do func(*control.Client) error) error {
-	client := connect(t.socket)
-	defer client.Close()
-	return agentError(do(client))
+	return withAgent(t.socket, do)
 }
 
 func (t *taskCommand) list() *cobra.Command {
