@@ -187,7 +187,6 @@ func (a *Agent) work(ctx context.Context) error {
 	default:
 	}
 	a.apply(ctx)
-	a.sched.SetsChanged(a.setsVersion(a.policy()))
 	var parts sync.WaitGroup
 	for _, part := range []func(context.Context){
 		func(ctx context.Context) { a.keeper.Run(ctx, a.o.Reload) },
@@ -305,9 +304,3 @@ func presenceOf(s idle.State, p *policy.Policy) scheduler.Presence {
 		Sleeping:  s.Sleeping,
 	}
 }
-
-// Sentinel errors of what the control API asks for.
-var (
-	// ErrCommand is returned for a task of a person's with a command that the policy does not allow.
-	ErrCommand = errors.New("only the policy can name a command: a task may use the command of the policy or none")
-)

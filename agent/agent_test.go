@@ -11,6 +11,7 @@ import (
 
 	"tyto/agent/control"
 	"tyto/agent/place"
+	"tyto/agent/policy"
 	"tyto/scheduler"
 )
 
@@ -327,5 +328,26 @@ func TestUnsafeDataFolder(t *testing.T) {
 	told, err := m.client.Events(t.Context(), control.EventFilter{ID: "TY-150"})
 	if err != nil || len(told) == 0 {
 		t.Errorf("the events of self-protection are %v, %v", told, err)
+	}
+}
+
+// What is shown as the policy in force is a policy file that means the same.
+func TestPolicyInForceReadsBack(t *testing.T) {
+	m := newMachine(t)
+	m.policy("results: {keep: 10d}\nquarantine: {limit: 50MiB}\n")
+	m.start()
+	shown, err := m.client.Policy(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, problems := policy.Parse("shown.yaml", []byte(shown.YAML))
+	if policy.Broken(problems) {
+		t.Fatalf("what is shown cannot be used: %v\n%s", problems, shown.YAML)
+	}
+	if p.Results.Keep != 10*24*time.Hour || p.Quarantine.Limit != 50<<20 {
+		t.Errorf("kept for %v, limit %d; the policy says 10 days and 50 MiB", p.Results.Keep, p.Quarantine.Limit)
+	}
+	if !strings.Contains(shown.YAML, "keep: 10d") {
+		t.Errorf("not in the words of a policy:\n%s", shown.YAML)
 	}
 }

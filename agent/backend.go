@@ -8,8 +8,6 @@ import (
 	"os"
 	"slices"
 
-	"go.yaml.in/yaml/v3"
-
 	"tyto/agent/control"
 	"tyto/agent/events"
 	"tyto/agent/policy"
@@ -111,7 +109,8 @@ func (b backend) allowed(t *scheduler.Task) error {
 	if len(command) == 0 || slices.Equal(command, b.a.policy().Response.Command) {
 		return nil
 	}
-	return control.Errorf(403, "name the command in the policy under response.command, or leave it out", "task %q: %v", t.ID, ErrCommand)
+	return control.Errorf(403, "name the command in the policy under response.command, or leave it out",
+		"task %q: only the policy can name a command: a task may use the command of the policy or none", t.ID)
 }
 
 // DeleteTask implements [control.Backend].
@@ -215,9 +214,9 @@ func (b backend) Events(ctx context.Context, f control.EventFilter) ([]control.E
 // Policy implements [control.Backend].
 func (b backend) Policy(context.Context) (control.Policy, error) {
 	state := b.a.keeper.State()
-	text, err := yaml.Marshal(state.Policy)
+	text, err := state.Policy.YAML()
 	if err != nil {
-		return control.Policy{}, fmt.Errorf("write the policy: %w", err)
+		return control.Policy{}, err
 	}
 	p := control.Policy{File: state.File, Loaded: state.Loaded, YAML: string(text)}
 	problems := state.Warnings

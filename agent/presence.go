@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"maps"
 	"reflect"
 	"strings"
 	"sync"
@@ -98,8 +99,10 @@ const sourceRests = 10 * time.Minute
 // could not before, with the time since when.
 func (a *Agent) tellSources(s idle.State, lost map[string]time.Time) {
 	now := a.o.Now()
+	known := map[string]bool{}
 	for _, source := range s.Sources {
 		key := source.Name + " " + source.Session
+		known[key] = true
 		since, was := lost[key]
 		switch bad := source.Presence == idle.Unknown; { // an error alone is of a source that is not asked here
 		case bad && !was:
@@ -112,4 +115,6 @@ func (a *Agent) tellSources(s idle.State, lost map[string]time.Time) {
 				events.Data{"tyto.source": source.Name, "tyto.session": source.Session})
 		}
 	}
+	// Sessions come and go.
+	maps.DeleteFunc(lost, func(key string, since time.Time) bool { return !known[key] && now.Sub(since).Abs() >= sourceRests })
 }

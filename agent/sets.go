@@ -117,13 +117,13 @@ func (a *Agent) tellSets(set *detect.Set) {
 			continue
 		}
 		if told++; told == 1 {
-			a.troubles.set(setsPart, fmt.Sprintf("not all can be used: %s: %s", placeOf(p), p.Message))
+			a.troubles.set(setsPart, fmt.Sprintf("not all can be used: %s: %s", p.Place(), p.Message))
 		}
 		if told > most {
 			a.hub.Send(events.DetectionProblem, "more files of rules or indicators cannot be used: see tyto rules check and tyto ioc check", nil)
 			return
 		}
-		a.hub.Send(events.DetectionProblem, fmt.Sprintf("%s: %s", placeOf(p), p.Message), events.Data{"file.path": p.File})
+		a.hub.Send(events.DetectionProblem, fmt.Sprintf("%s: %s", p.Place(), p.Message), events.Data{"file.path": p.File})
 	}
 	if told == 0 {
 		a.works(setsPart)

@@ -23,7 +23,7 @@ const VaultFolder = "quarantine"
 // openStore opens the state file, or one that lasts until the agent ends. It returns an error that wraps
 // [place.ErrHeld] if another agent works with the file.
 func (a *Agent) openStore(ctx context.Context, path string) error {
-	err := place.CheckDir(filepath.Dir(path))
+	err := a.unusable
 	if err == nil {
 		var held error
 		a.release, held = place.Hold(filepath.Dir(path))
