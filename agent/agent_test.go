@@ -334,7 +334,7 @@ func TestUnsafeDataFolder(t *testing.T) {
 // What is shown as the policy in force is a policy file that means the same.
 func TestPolicyInForceReadsBack(t *testing.T) {
 	m := newMachine(t)
-	m.policy("results: {keep: 10d}\nquarantine: {limit: 50MiB}\n")
+	m.policy("results: {keep: 10d}\nquarantine: {limit: 50MiB, object_limit: 20MiB}\n")
 	m.start()
 	shown, err := m.client.Policy(t.Context())
 	if err != nil {
