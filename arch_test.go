@@ -25,10 +25,10 @@ import (
 var layers = [][]string{
 	{"cmd", "bench"},
 	{"agent"},
-	{"sandboxlink", "scheduler", "idle", "quarantine", "detect"},
+	{"sandboxlink", "sandbox", "scheduler", "idle", "quarantine", "detect"},
 	{"scanner"},
 	{"ioc", "rules", "store"},
-	{"report"},
+	{"report", "verdict"},
 	{"finding"},
 	{"testdata"},
 }
