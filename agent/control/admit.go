@@ -13,6 +13,7 @@ import (
 type admitted struct {
 	net.Conn
 	peer  string // who, for people
+	pid   int    // the process; 0 is not known
 	slots chan struct{}
 	once  sync.Once
 }

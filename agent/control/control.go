@@ -73,6 +73,8 @@ type Backend interface {
 	DeleteFromQuarantine(ctx context.Context, id string) error
 	// Rescan examines quarantined objects anew; no ids are all.
 	Rescan(ctx context.Context, ids []string) ([]Rescanned, error)
+
+	Sandboxes
 }
 
 // Status says how the agent is doing.

@@ -139,6 +139,20 @@ func TestClientAndServer(t *testing.T) {
 	if err := c.DeleteFromQuarantine(ctx, "q2"); err != nil {
 		t.Error(err)
 	}
+
+	same(t, "the sandbox link", func(b control.Backend) (any, error) { return b.Sandbox(ctx) }, agent, c)
+	same(t, "its queue", func(b control.Backend) (any, error) { return b.SandboxQueue(ctx) }, agent, c)
+	same(t, "a queued object", func(b control.Backend) (any, error) { return b.Queued(ctx, controltest.Malicious) }, agent, c)
+	same(t, "flush", func(b control.Backend) (any, error) { return b.FlushQueue(ctx) }, agent, c)
+	for _, o := range []control.ObjectCheck{{Path: "/tmp/x"}, {Descriptor: new(int)}, {SHA256: controltest.Malicious}} {
+		same(t, "check", func(b control.Backend) (any, error) { return b.CheckObject(ctx, o) }, agent, c)
+	}
+	if err := c.DropQueued(ctx, controltest.Malicious); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.CheckObject(ctx, control.ObjectCheck{Path: "/tmp/x", SHA256: controltest.Malicious}); err == nil {
+		t.Error("an object was asked about by two names")
+	}
 }
 
 // same holds what the agent says itself against what comes through the API.

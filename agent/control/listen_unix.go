@@ -113,7 +113,7 @@ func (g *guarded) Accept() (net.Conn, error) {
 		}
 		who, err := peerOf(conn)
 		if err == nil && who.may(g.gid) {
-			return &admitted{Conn: conn, peer: who.String()}, nil
+			return &admitted{Conn: conn, peer: who.String(), pid: who.pid}, nil
 		}
 		name := "somebody whose credentials are not known"
 		if err == nil {
@@ -129,6 +129,7 @@ func (g *guarded) Accept() (net.Conn, error) {
 // peer is who is at the other end of a socket.
 type peer struct {
 	uid    int
+	pid    int
 	groups []int
 }
 

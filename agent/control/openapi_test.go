@@ -86,6 +86,7 @@ func TestTypesAreDescribed(t *testing.T) {
 		"Task": scheduler.Task{}, "TaskView": scheduler.TaskView{}, "RunView": scheduler.RunView{}, "Wait": scheduler.Wait{},
 		"Progress": Progress{}, "Start": Start{}, "Event": Event{}, "Policy": Policy{}, "PolicyProblem": PolicyProblem{},
 		"Quarantine": Quarantine{}, "Object": Object{}, "Containment": Containment{}, "Restoration": Restoration{}, "Rescanned": Rescanned{},
+		"ObjectCheck": ObjectCheck{}, "ObjectVerdict": ObjectVerdict{}, "Sandbox": Sandbox{}, "SandboxServer": SandboxServer{}, "QueuedObject": QueuedObject{},
 	} {
 		compare(t, name, reflect.TypeOf(value), schemas[name].(object))
 	}

@@ -32,7 +32,7 @@ func peerOf(conn net.Conn) (peer, error) {
 			asked = fmt.Errorf("ask who is at the other end: %w", err)
 			return
 		}
-		p.uid, p.groups = int(cred.Uid), append(groupsOf(fd), int(cred.Gid))
+		p.uid, p.pid, p.groups = int(cred.Uid), int(cred.Pid), append(groupsOf(fd), int(cred.Gid))
 	})
 	return p, errors.Join(err, asked)
 }

@@ -27,7 +27,7 @@ type route struct {
 // routes returns all operations. openapi.yaml describes each.
 func (s *Server) routes() []route {
 	b := s.backend
-	return []route{
+	return append(s.sandboxRoutes(), []route{
 		{pattern: "GET /v1/openapi.yaml", handle: describeYAML},
 		{pattern: "GET /v1/openapi.json", handle: describeJSON},
 		{pattern: "GET /v1/status", handle: give(b.Status)},
@@ -58,7 +58,7 @@ func (s *Server) routes() []route {
 		{pattern: "GET /v1/quarantine/{id}", handle: giveOf(b.Quarantined)},
 		{pattern: "DELETE /v1/quarantine/{id}", handle: do(b.DeleteFromQuarantine)},
 		{pattern: "POST /v1/quarantine/{id}/restore", handle: s.restore},
-	}
+	}...)
 }
 
 // give answers with what ask returns.

@@ -60,7 +60,7 @@ func NewServer(b Backend, o ServerOptions) *Server {
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			if p, ok := c.(*admitted); ok {
-				return context.WithValue(ctx, peerKey{}, p.peer)
+				return context.WithValue(ctx, peerKey{}, p)
 			}
 			return ctx
 		},
@@ -93,8 +93,18 @@ type peerKey struct{}
 
 // PeerOf returns who asked, for the log and for what is recorded: "root (uid 0)". Empty if it is not known.
 func PeerOf(ctx context.Context) string {
-	name, _ := ctx.Value(peerKey{}).(string)
-	return name
+	if p, ok := ctx.Value(peerKey{}).(*admitted); ok {
+		return p.peer
+	}
+	return ""
+}
+
+// ProcessOf returns the process that connected; 0 if it is not known.
+func ProcessOf(ctx context.Context) int {
+	if p, ok := ctx.Value(peerKey{}).(*admitted); ok {
+		return p.pid
+	}
+	return 0
 }
 
 // handler puts what holds for all requests around the routes.

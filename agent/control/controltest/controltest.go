@@ -323,3 +323,44 @@ func (b *Backend) Rescan(_ context.Context, ids []string) ([]control.Rescanned, 
 	}
 	return all, nil
 }
+
+// CheckObject knows nothing but one hash.
+func (b *Backend) CheckObject(_ context.Context, c control.ObjectCheck) (control.ObjectVerdict, error) {
+	if c.SHA256 == Malicious {
+		return control.ObjectVerdict{SHA256: c.SHA256, Verdict: "malicious", Score: 90, Threats: []string{"Test.Dropper"}, Time: Moment, Actions: []string{"quarantined"}}, nil
+	}
+	return control.ObjectVerdict{Verdict: control.Unknown, Queued: c.SHA256 == ""}, nil
+}
+
+// Malicious is the hash of a content that is known to be.
+const Malicious = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+
+// queued waits for a verdict for ever.
+var queued = control.QueuedObject{SHA256: Malicious, Size: 3, Stored: 40, Risk: 50, Names: []string{"/tmp/foo"}, Added: Moment}
+
+// Sandbox shows one server.
+func (b *Backend) Sandbox(context.Context) (control.Sandbox, error) {
+	return control.Sandbox{Servers: []control.SandboxServer{{Address: "sandbox:443", Kind: "tyto", State: "ready"}}, Waiting: 1, Used: 40, Limit: 100_000_000}, nil
+}
+
+// SandboxQueue lists one object.
+func (b *Backend) SandboxQueue(context.Context) ([]control.QueuedObject, error) {
+	return []control.QueuedObject{queued}, nil
+}
+
+// Queued shows it.
+func (b *Backend) Queued(_ context.Context, sha256 string) (control.QueuedObject, error) {
+	if sha256 != queued.SHA256 {
+		return control.QueuedObject{}, control.Errorf(http.StatusNotFound, "tyto sandbox queue list shows the objects", "no object %q waits", sha256)
+	}
+	return queued, nil
+}
+
+// DropQueued drops nothing.
+func (b *Backend) DropQueued(ctx context.Context, sha256 string) error {
+	_, err := b.Queued(ctx, sha256)
+	return err
+}
+
+// FlushQueue shows the state.
+func (b *Backend) FlushQueue(ctx context.Context) (control.Sandbox, error) { return b.Sandbox(ctx) }
