@@ -46,8 +46,7 @@ const (
 	StartsMissed ID = "TY-313"
 )
 
-// The events of findings, 4xx, the quarantine, 5xx, and other responses, 6xx. 7xx are kept for the
-// sandbox link.
+// The events of findings, 4xx, the quarantine, 5xx, and other responses, 6xx.
 const (
 	Finding              ID = "TY-401"
 	Quarantined          ID = "TY-501"
@@ -64,6 +63,27 @@ const (
 	CommandFailed        ID = "TY-602"
 	CriticalScanQueued   ID = "TY-603"
 	ResponseDryRun       ID = "TY-604"
+)
+
+// The events of the link to sandboxes: 7xx.
+const (
+	Verdict             ID = "TY-701"
+	NoVerdict           ID = "TY-702"
+	AccessRefused       ID = "TY-703"
+	ObjectQueued        ID = "TY-710"
+	SandboxQueueFull    ID = "TY-711"
+	SandboxQueueRoom    ID = "TY-712"
+	QueuedExpired       ID = "TY-713"
+	QueuedDamaged       ID = "TY-714"
+	SandboxQueueFailed  ID = "TY-715"
+	SandboxLost         ID = "TY-720"
+	SandboxBack         ID = "TY-721"
+	SandboxInsecure     ID = "TY-722"
+	IndicatorsDerived   ID = "TY-730"
+	SandboxTaskMade     ID = "TY-731"
+	KnownElsewhere      ID = "TY-732"
+	InterceptIncomplete ID = "TY-740"
+	AccessesMissed      ID = "TY-741"
 )
 
 // Kind describes what events of one id have in common.
@@ -156,4 +176,22 @@ var catalogue = []Kind{
 	{CommandFailed, "response-command-failed", Warning, "That command could not be started, took too long, or ended with an error; the data hold what it printed.", "Run it by hand with the finding from tyto task results."},
 	{CriticalScanQueued, "critical-scan-queued", Notice, "A scan of the critical areas was queued because of a finding.", ""},
 	{ResponseDryRun, "response-dry-run", Notice, "What would have been done about a finding; nothing was.", ""},
+
+	{Verdict, "sandbox-verdict", Error, "A sandbox has judged an object. The level is error for malicious, warning for suspicious, info for clean; the data hold who judged, by what and why.", "What was done about it comes in events of its own; what is on other computers is found with the indicators of sandbox-indicators-derived."},
+	{NoVerdict, "sandbox-no-verdict", Warning, "No sandbox could judge an object: it is too large for them, of a kind that they do not know, or they failed. It is not asked about again until it is accessed again.", "See to the cause in the message."},
+	{AccessRefused, "access-refused", Error, "Somebody started or opened what a sandbox has judged malicious, and was refused. Told once a minute for one content.", "The content is still on this computer: the data say where, and tyto quarantine add takes it away."},
+	{ObjectQueued, "sandbox-object-queued", Info, "An object that nobody has judged recently waits for a sandbox; access to it was allowed.", ""},
+	{SandboxQueueFull, "sandbox-queue-full", Error, "The queue for the sandboxes holds as much as it may. Nothing is added until objects have gone; what is accessed meanwhile is not asked about. Told once until the queue is below nine tenths again.", "See why servers take so little: tyto sandbox status; or raise sandbox.queue.limit."},
+	{SandboxQueueRoom, "sandbox-queue-room", Notice, "The queue for the sandboxes has room again. The data say how many objects were turned away.", ""},
+	{QueuedExpired, "sandbox-object-expired", Warning, "An object waited for a verdict longer than the policy allows and was given up.", "See why no server has answered: tyto sandbox status."},
+	{QueuedDamaged, "sandbox-object-damaged", Warning, "An object in the queue cannot be read and was set aside.", "Look for a failing disk, or for somebody who changes the data folder."},
+	{SandboxQueueFailed, "sandbox-queue-failed", Error, "The queue for the sandboxes cannot be written. Objects are not asked about meanwhile. Told once until it works again.", "See to the disk that holds the data folder: the message has the cause."},
+	{SandboxLost, "sandbox-lost", Warning, "A sandbox server cannot be used; the message says why. It rests and is tried again; meanwhile the others are asked, and objects wait in the queue.", "See to the cause in the message; tyto sandbox status shows all servers."},
+	{SandboxBack, "sandbox-back", Notice, "A sandbox server that could not be used works again.", ""},
+	{SandboxInsecure, "sandbox-insecure", Warning, "A sandbox server is asked without TLS, as the policy says: who listens reads every object, and who speaks decides what is malicious.", "Use https and a pinned certificate."},
+	{IndicatorsDerived, "sandbox-indicators-derived", Notice, "Indicators were made from a sandbox's report; the data name the files, and how much was left out because clean computers have it too.", "Take the files to other computers: tyto scan --ioc."},
+	{SandboxTaskMade, "sandbox-task-made", Notice, "A task was made that looks for what a sandbox's report tells of. It is deleted after the time that the policy says.", "If the policy says manual: tyto task run."},
+	{KnownElsewhere, "sandbox-known-elsewhere", Error, "The inventory knows files with a hash from a sandbox's verdict or report; the data name them.", "tyto hunt shows all of them and looks whether they are still there."},
+	{InterceptIncomplete, "intercept-incomplete", Warning, "Accesses cannot be noticed, or not everywhere; the message says where and why.", "Do what the message says, or name what shall be watched under sandbox.intercept."},
+	{AccessesMissed, "accesses-missed", Warning, "Accesses came faster than they could be looked at, and some were not; the data say how many. Refusing is not affected.", "Name what causes them under sandbox.intercept.exclude_programs, if you trust it."},
 }

@@ -69,6 +69,7 @@ func (c *checker) all() {
 	c.presence()
 	c.resources()
 	c.response()
+	c.sandbox()
 	c.quarantine()
 	c.results()
 	c.events()

@@ -16,10 +16,11 @@ import (
 
 // Setting is one key of a policy, for documentation.
 type Setting struct {
-	Path    string // "presence.settle"
+	Path    string // "presence.settle"; "sandbox.servers[].pin" is a key of each element of a list
 	Doc     string
 	Default string // as YAML; empty for a group of keys
 	Group   bool   // it holds others
+	Element bool   // it is a key of the elements of a list
 }
 
 // Settings returns all keys in the order in which they are documented.
@@ -37,9 +38,19 @@ func settings(v reflect.Value, prefix string) (all []Setting) {
 			continue
 		}
 		s.Default = inline(v.Field(i))
+		s.Element = strings.Contains(prefix, "[]")
 		all = append(all, s)
+		if element := f.Type; element.Kind() == reflect.Slice && described(element.Elem()) {
+			all = append(all, settings(reflect.Zero(element.Elem()), s.Path+"[].")...)
+		}
 	}
 	return all
+}
+
+// described reports whether the keys of a list's elements are described here. Those of tasks have a document of
+// their own.
+func described(element reflect.Type) bool {
+	return element.Kind() == reflect.Struct && element.NumField() > 0 && element.Field(0).Tag.Get("doc") != ""
 }
 
 // inline writes a value on one line of YAML.

@@ -31,6 +31,10 @@ func Example() []byte {
 	var b strings.Builder
 	b.WriteString(exampleHead)
 	for i, s := range Settings() {
+		if s.Element {
+			element(&b, s)
+			continue
+		}
 		depth := strings.Count(s.Path, ".")
 		indent := strings.Repeat("  ", depth)
 		key := s.Path[strings.LastIndexByte(s.Path, '.')+1:]
@@ -48,4 +52,15 @@ func Example() []byte {
 		}
 	}
 	return []byte(b.String())
+}
+
+// element writes a key of a list's elements, all of it as a comment: the list itself is empty.
+func element(b *strings.Builder, s Setting) {
+	list, key, _ := strings.Cut(s.Path, "[].")
+	indent := strings.Repeat("  ", strings.Count(list, "."))
+	mark := "  "
+	if strings.HasSuffix(b.String(), list[strings.LastIndexByte(list, '.')+1:]+": []\n") {
+		mark = "- " // the first of them
+	}
+	fmt.Fprintf(b, "%s# %s%s: %s  # %s\n", indent, mark, key, s.Default, s.Doc)
 }

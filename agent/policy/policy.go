@@ -26,6 +26,7 @@ type Policy struct {
 	Presence   Presence         `yaml:"presence" doc:"when nobody uses the computer"`
 	Resources  Resources        `yaml:"resources" doc:"what scans may use"`
 	Response   Response         `yaml:"response" doc:"what is done about findings of tasks that name no actions of their own; telling is always done"`
+	Sandbox    Sandbox          `yaml:"sandbox" doc:"sandboxes that are asked about programs and documents; see docs/sandbox.md"`
 	Quarantine Quarantine       `yaml:"quarantine" doc:"the vault that keeps what was taken away"`
 	Results    Results          `yaml:"results" doc:"what is remembered"`
 	Events     Events           `yaml:"events" doc:"where events go: see docs/events.md"`
@@ -139,6 +140,7 @@ func Default() *Policy {
 			WhenFull:    Reject,
 			Protected:   []string{},
 		},
+		Sandbox: defaultSandbox(),
 		Results: Results{Keep: 30 * 24 * time.Hour},
 		Events:  Events{Level: "info", FileSize: 10 << 20, FileCount: 5, SystemLog: Auto},
 	}

@@ -1,0 +1,174 @@
+package policy
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"tyto/agent/place"
+	"tyto/agent/policy/strict"
+	"tyto/scheduler"
+)
+
+const (
+	// mostServers is as many as a cluster of Kaspersky Sandbox has.
+	mostServers = 32
+	// longestHold bounds how long access to a file may be held: people take longer for a fault.
+	longestHold = 10 * time.Second
+	// longestMemory bounds how long anything of the link is kept.
+	longestMemory = 366 * 24 * time.Hour
+)
+
+func (c *checker) sandbox() {
+	s := &c.policy.Sandbox
+	if len(s.Servers) > mostServers {
+		c.wrong("sandbox.servers", "there are %d servers, at most %d", len(s.Servers), mostServers)
+		return
+	}
+	for i := range s.Servers {
+		c.server(fmt.Sprintf("sandbox.servers[%d].", i), &s.Servers[i])
+	}
+	c.between("sandbox.timeout", s.Timeout, 10*time.Millisecond, time.Minute)
+	c.between("sandbox.upload_time", s.UploadTime, time.Second, time.Hour)
+	c.between("sandbox.verdict_by", s.VerdictBy, 10*time.Second, 24*time.Hour)
+	if s.Parallel < 1 || s.Parallel > 16 {
+		c.wrong("sandbox.parallel", "%d cannot be: use 1 to 16", s.Parallel)
+	}
+	if s.Bandwidth > 0 && s.Bandwidth < 1<<10 {
+		c.wrong("sandbox.bandwidth", "%s each second is too little to send anything: use at least 1KiB, or 0 for no limit", s.Bandwidth)
+	}
+	c.sandboxIntercept()
+	c.sandboxDecide()
+	c.between("sandbox.recall.clean", s.Recall.Clean, time.Minute, longestMemory)
+	c.between("sandbox.recall.suspicious", s.Recall.Suspicious, time.Minute, longestMemory)
+	c.between("sandbox.recall.malicious", s.Recall.Malicious, time.Minute, longestMemory)
+	c.sandboxQueue()
+	c.sandboxResponse()
+}
+
+// between demands a duration within bounds.
+func (c *checker) between(path string, d, least, most time.Duration) {
+	if d < least || d > most {
+		c.wrong(path, "%s cannot be: use %s to %s", strict.FormatDuration(d), strict.FormatDuration(least), strict.FormatDuration(most))
+	}
+}
+
+func (c *checker) server(at string, s *SandboxServer) {
+	if err := checkAddress(s.Address); err != nil {
+		c.wrong(at+"address", "%v", err)
+	} else if strings.HasPrefix(s.Address, "http://") {
+		c.warn(at+"address", "objects are sent and verdicts are believed without TLS: use https")
+	}
+	if s.Kind != "" {
+		c.oneOf(at+"kind", s.Kind, "tyto", "kaspersky", "cape")
+	}
+	if sum, err := hex.DecodeString(strings.ReplaceAll(s.Pin, ":", "")); s.Pin != "" && (err != nil || len(sum) != 32) {
+		c.wrong(at+"pin", "it is no SHA-256: 64 hexadecimal digits, as tyto sandbox cert prints them")
+	}
+	if (s.ClientCertificate == "") != (s.ClientKey == "") {
+		c.wrong(at+"client_certificate", "client_certificate and client_key are set together or not at all")
+	}
+	c.trustedFile(at+"ca", s.CA)
+	c.trustedFile(at+"client_certificate", s.ClientCertificate)
+	c.trustedFile(at+"client_key", s.ClientKey)
+	c.trustedFile(at+"token_file", s.TokenFile)
+}
+
+// trustedFile demands a file that only the administrator can change, if it is there.
+func (c *checker) trustedFile(path, file string) {
+	if file == "" || !c.absolute(path, file) {
+		return
+	}
+	switch err := place.CheckFile(file); {
+	case errors.Is(err, fs.ErrNotExist):
+		c.warn(path, "%v: the server is not asked until it is there", err)
+	case err != nil:
+		c.wrong(path, "%v", err)
+	}
+}
+
+// checkAddress returns what is wrong with a server's address.
+func checkAddress(address string) error {
+	rest := address
+	if scheme, host, ok := strings.Cut(address, "://"); ok {
+		if scheme != "https" && scheme != "http" {
+			return fmt.Errorf("%q: servers speak https, or http", scheme+"://")
+		}
+		u, err := url.Parse(address)
+		if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return fmt.Errorf("%q is no address: write it as https://HOST:PORT", address)
+		}
+		rest = u.Host
+		if !strings.Contains(strings.TrimPrefix(host, "["), ":") || u.Port() == "" {
+			return nil // the port is the scheme's
+		}
+	}
+	host, port, err := net.SplitHostPort(rest)
+	if err != nil || host == "" {
+		return fmt.Errorf("%q is no address: write it as HOST:PORT or [IPV6]:PORT", address)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return fmt.Errorf("%q: the port is 1 to 65535", address)
+	}
+	return nil
+}
+
+func (c *checker) sandboxIntercept() {
+	i := &c.policy.Sandbox.Intercept
+	for n, path := range i.FileSystems {
+		c.absolute(fmt.Sprintf("sandbox.intercept.file_systems[%d]", n), path)
+	}
+	for n, path := range i.ExcludePrograms {
+		if at := fmt.Sprintf("sandbox.intercept.exclude_programs[%d]", n); c.absolute(at, path) {
+			if err := place.CheckFile(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				c.wrong(at, "%v", err) // else whoever can replace it is never looked at
+			}
+		}
+	}
+	c.between("sandbox.intercept.wait", i.Wait, 0, longestHold)
+	c.between("sandbox.intercept.exec_wait", i.ExecWait, 0, longestHold)
+	if (i.Exec || i.Open) && runtime.GOOS != "linux" && runtime.GOOS != "windows" {
+		c.warn("sandbox.intercept", "accesses cannot be noticed on this system")
+	}
+}
+
+func (c *checker) sandboxQueue() {
+	q := c.policy.Sandbox.Queue
+	switch {
+	case q.Limit < 1<<20:
+		c.wrong("sandbox.queue.limit", "%s holds next to nothing: use at least 1MiB", q.Limit)
+	case q.ObjectLimit <= 0:
+		c.wrong("sandbox.queue.object_limit", "%s lets nothing in: use a size such as 60MiB", q.ObjectLimit)
+	}
+	c.between("sandbox.queue.expire", q.Expire, time.Hour, longestMemory)
+}
+
+func (c *checker) sandboxResponse() {
+	t := &c.policy.Sandbox.Response.Task
+	c.oneOf("sandbox.response.task.run", t.Run, RunNone, RunManual, RunNow, RunIdle)
+	for i, area := range t.Areas {
+		c.oneOf(fmt.Sprintf("sandbox.response.task.areas[%d]", i), string(area),
+			string(scheduler.Critical), string(scheduler.SystemDrives), string(scheduler.Computer))
+	}
+	for i, path := range t.Paths {
+		if at := fmt.Sprintf("sandbox.response.task.paths[%d]", i); c.absolute(at, path) && filepath.Clean(path) != path {
+			c.wrong(at, "write it as %q", filepath.Clean(path))
+		}
+	}
+	if t.Run != RunNone && len(t.Areas)+len(t.Paths) == 0 {
+		c.wrong("sandbox.response.task.areas", "the task would look at nothing: name areas or paths")
+	}
+	c.between("sandbox.response.task.expire", t.Expire, time.Hour, longestMemory)
+}
+
+func (c *checker) sandboxDecide() {
+	c.between("sandbox.decide.known_for", c.policy.Sandbox.Decide.KnownFor, 0, longestMemory)
+}
