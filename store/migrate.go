@@ -14,7 +14,7 @@ import (
 var steps embed.FS
 
 // stepFiles are the steps in their order.
-var stepFiles = [...]string{"0001_state.sql"}
+var stepFiles = [...]string{"0001_state.sql", "0002_verdicts.sql"}
 
 // migrations returns the SQL of the steps, in their order.
 func migrations() []string {

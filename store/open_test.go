@@ -173,7 +173,7 @@ func TestOpenRefuses(t *testing.T) {
 		prepare func(*testing.T, string)
 		want    string
 	}{
-		{"newer schema", alter("PRAGMA user_version = 7"), "schema version 7, but this Tyto knows versions up to 1"},
+		{"newer schema", alter("PRAGMA user_version = 7"), "schema version 7, but this Tyto knows versions up to 2"},
 		{"another program", alter("PRAGMA application_id = 7"), "a database of another program"},
 		{"folder", func(t *testing.T, path string) {
 			if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
