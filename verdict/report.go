@@ -30,7 +30,11 @@ type Report struct {
 	Domains     []string     `json:"domains,omitempty"`
 	URLs        []string     `json:"urls,omitempty"`
 	Connections []Connection `json:"connections,omitempty"`
-	// Cut counts what was left out because the report has a longest length.
+	// Notes say in a sentence each what a reader should know of how this report came about.
+	Notes []string `json:"notes,omitempty"`
+	// Skipped counts what could not be understood when a report of another sandbox was translated.
+	Skipped int `json:"skipped,omitempty"`
+	// Cut counts what was left out because a report has a longest length, see [Parse].
 	Cut int `json:"cut,omitempty"`
 }
 
@@ -43,6 +47,8 @@ type Object struct {
 	MD5    string `json:"md5,omitempty"`
 	SHA1   string `json:"sha1,omitempty"`
 	SHA256 string `json:"sha256"`
+	// Presumed reports that SHA256 was not stated, but read off the name under which the object was kept.
+	Presumed bool `json:"presumed,omitempty"`
 	// Type is in the words of package filetype for our own sandbox, free text of others.
 	Type string `json:"type,omitempty"`
 }
@@ -107,6 +113,8 @@ type FileAct struct {
 	Path string `json:"path"`
 	Act  Act    `json:"act"`
 	To   string `json:"to,omitempty"` // the new path of what was moved
+	// Size is how many bytes were written to a new file; 0 if that is not known.
+	Size int64 `json:"size,omitempty"`
 }
 
 // Process is one that was started, the object's own first.
@@ -119,7 +127,10 @@ type Process struct {
 
 // Registry is what was done to a registry key, or to one of its values.
 type Registry struct {
-	Key   string `json:"key"` // "HKEY_LOCAL_MACHINE\Software\…"
+	// Key is written with single separators and the long name of its hive: "HKEY_LOCAL_MACHINE\Software\…".
+	// Reports that do not tell keys from values have the value's name as its last part.
+	Key string `json:"key"`
+	// Value is the name of a value, empty for the key itself or its default value.
 	Value string `json:"value,omitempty"`
 	Data  string `json:"data,omitempty"`
 	Act   Act    `json:"act"`
@@ -133,8 +144,8 @@ type Service struct {
 
 // Connection is one that was tried.
 type Connection struct {
-	Protocol string     `json:"protocol"` // "tcp", "udp"
+	Protocol string     `json:"protocol"` // "tcp", "udp"; empty if the report does not say
 	Address  string     `json:"address"`
-	Port     int        `json:"port"`
+	Port     int        `json:"port"` // 0 if the report does not say
 	Time     *time.Time `json:"time,omitempty"`
 }
