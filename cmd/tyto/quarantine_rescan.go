@@ -88,8 +88,8 @@ func (f *vaultFlags) runRescan(cmd *cobra.Command, search *scanFlags) error {
 // falseAlarm is the verdict on what was quarantined for a finding that is none any more.
 const falseAlarm = "likely false alarm"
 
-// verdict says in a word what a new examination found.
-func verdict(r *quarantine.Rescanned, stopped string) string {
+// outcomeOf says in a word what a new examination found.
+func outcomeOf(r *quarantine.Rescanned, stopped string) string {
 	switch {
 	case len(r.Findings) > 0:
 		return "still matches"
@@ -112,7 +112,7 @@ func rescanTable(w io.Writer, results []quarantine.Rescanned, stopped string) er
 	fmt.Fprintln(tab, "ID\tVERDICT\tWAS\tPATH")
 	for i := range results {
 		r := &results[i]
-		v := verdict(r, stopped)
+		v := outcomeOf(r, stopped)
 		counts[v]++
 		was := r.Entry.Level
 		if was == "" {
@@ -151,7 +151,7 @@ func rescanLines(w io.Writer, results []quarantine.Rescanned, stopped string) er
 	for i := range results {
 		r := &results[i]
 		line := rescanLine{
-			ID: r.Entry.ID, Path: r.Entry.Path, SHA256: r.Entry.Hashes.SHA256, Was: r.Entry.Level, Verdict: verdict(r, stopped),
+			ID: r.Entry.ID, Path: r.Entry.Path, SHA256: r.Entry.Hashes.SHA256, Was: r.Entry.Level, Verdict: outcomeOf(r, stopped),
 		}
 		highest := finding.None
 		for _, f := range r.Findings {

@@ -8,6 +8,10 @@ func newSandbox() *cobra.Command {
 		Use:   "sandbox",
 		Short: "Ask sandboxes about programs and documents, or be one",
 	}
-	groupOf(cmd)
+	groupOf(cmd,
+		newSandboxCheck(),
+		newSandboxStatus(),
+		newSandboxQueue(),
+	)
 	return cmd
 }
