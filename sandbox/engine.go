@@ -53,6 +53,8 @@ type Seen struct {
 	Users    []string
 	Computer string
 
+	// Threats are names of what the sample is, the most telling first: names of rules. Often there are none.
+	Threats []string
 	// Behaviours carry the scores. Their Engine is filled in by the server.
 	Behaviours  []verdict.Behaviour
 	Dropped     []verdict.Dropped
