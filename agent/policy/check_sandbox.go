@@ -15,6 +15,7 @@ import (
 
 	"tyto/agent/place"
 	"tyto/agent/policy/strict"
+	"tyto/sandboxlink/decide"
 	"tyto/scheduler"
 )
 
@@ -169,6 +170,20 @@ func (c *checker) sandboxResponse() {
 	c.between("sandbox.response.task.expire", t.Expire, time.Hour, longestMemory)
 }
 
+// sandboxDecide tells what package decide finds wrong with its settings.
 func (c *checker) sandboxDecide() {
-	c.between("sandbox.decide.known_for", c.policy.Sandbox.Decide.KnownFor, 0, longestMemory)
+	d := &c.policy.Sandbox.Decide
+	const at = "sandbox.decide."
+	var wrong *decide.CheckError
+	switch err := d.Check(); {
+	case errors.As(err, &wrong):
+		for _, p := range wrong.Problems {
+			c.wrong(at+p.Field, "%s", p.Text)
+		}
+	case err != nil:
+		c.wrong("sandbox.decide", "%v", err)
+	}
+	for i, file := range d.Roots {
+		c.trustedFile(fmt.Sprintf("%sroots[%d]", at, i), file)
+	}
 }

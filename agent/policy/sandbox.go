@@ -3,6 +3,7 @@ package policy
 import (
 	"time"
 
+	"tyto/sandboxlink/decide"
 	"tyto/scheduler"
 )
 
@@ -16,7 +17,7 @@ type Sandbox struct {
 	Parallel   int              `yaml:"parallel" doc:"objects that are sent at the same time"`
 	Bandwidth  Size             `yaml:"bandwidth" doc:"bytes per second that all sending takes together; 0 is unlimited"`
 	Intercept  SandboxIntercept `yaml:"intercept" doc:"which accesses are noticed: see docs/intercept.md"`
-	Decide     SandboxDecide    `yaml:"decide" doc:"which objects are worth a question: see docs/sandbox-decide.md"`
+	Decide     decide.Policy    `yaml:"decide" doc:"which objects are worth a question: see docs/sandbox-decide.md"`
 	Recall     SandboxRecall    `yaml:"recall" doc:"how long verdicts are good for"`
 	Queue      SandboxQueue     `yaml:"queue" doc:"objects that wait for a sandbox: see docs/sandbox-queue.md"`
 	Response   SandboxResponse  `yaml:"response" doc:"what is done when a sandbox says malicious; telling it and looking into the inventory is always done"`
@@ -41,16 +42,6 @@ type SandboxIntercept struct {
 	ExcludePrograms []string      `yaml:"exclude_programs" doc:"programs whose accesses are never held nor noticed"`
 	Wait            time.Duration `yaml:"wait" doc:"longest time that opening a file is held while its content is compared with what is known to be malicious; then it is allowed"`
 	ExecWait        time.Duration `yaml:"exec_wait" doc:"the same for starting a program"`
-}
-
-// SandboxDecide says which objects are worth a question.
-type SandboxDecide struct {
-	Kinds         []string      `yaml:"kinds" doc:"kinds of content that are asked about"`
-	MaxSize       Size          `yaml:"max_size" doc:"largest object that is asked about"`
-	TrustPackages bool          `yaml:"trust_packages" doc:"do not ask about files of the system's packages that are unchanged"`
-	Signers       []string      `yaml:"signers" doc:"signers whose valid signature is trusted; empty is none"`
-	Allow         []string      `yaml:"allow" doc:"SHA-256 hashes, files of them, or paths that are not asked about; who can write to such a path can hide there"`
-	KnownFor      time.Duration `yaml:"known_for" doc:"do not ask about what the inventory has known for so long without a finding; 0: ask"`
 }
 
 // SandboxRecall says how long verdicts are good for.
@@ -101,7 +92,7 @@ func defaultSandbox() Sandbox {
 		Intercept: SandboxIntercept{
 			FileSystems: []string{}, ExcludePrograms: []string{}, Wait: 500 * time.Millisecond, ExecWait: 500 * time.Millisecond,
 		},
-		Decide:   SandboxDecide{Kinds: []string{}, MaxSize: 60 << 20, TrustPackages: true, Signers: []string{}, Allow: []string{}},
+		Decide:   decide.DefaultPolicy(),
 		Recall:   SandboxRecall{Clean: 7 * day, Suspicious: 7 * day, Malicious: 30 * day},
 		Queue:    SandboxQueue{Limit: 100_000_000, ObjectLimit: 60 << 20, Expire: 30 * day},
 		Response: SandboxResponse{Task: SandboxTask{Run: RunNone, Areas: []scheduler.Area{scheduler.SystemDrives}, Paths: []string{}, Expire: 30 * day}},

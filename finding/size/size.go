@@ -47,13 +47,13 @@ func (s *Size) UnmarshalText(text []byte) (err error) {
 // MarshalText writes the size as String does.
 func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// String writes the size in the largest unit that divides it.
+// String writes the size in the largest unit that divides it, a power of 1024 if there is one.
 func (s Size) String() string {
 	n := int64(s)
 	for _, u := range []struct {
 		suffix string
 		factor int64
-	}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+	}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"GB", 1e9}, {"MB", 1e6}} {
 		if n != 0 && n%u.factor == 0 {
 			return strconv.FormatInt(n/u.factor, 10) + u.suffix
 		}
