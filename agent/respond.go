@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -82,7 +83,7 @@ func (r *run) respond(ctx context.Context) (*runSink, error) {
 			IsResponse: asked || slices.Contains(r.job.Task.Scope.Areas, scheduler.Critical),
 		},
 		Known:       response.Known{Trusted: a.released},
-		Quarantiner: quarantiner{agent: a, task: r.job.Task.ID, run: r.report},
+		Quarantiner: quarantiner{agent: a, reason: fmt.Sprintf("found by task %q", r.job.Task.ID), run: r.report},
 		Critical:    criticalScanner{a, r},
 		Budget:      a.budget,
 		Report:      r.report,
@@ -173,12 +174,18 @@ var actionEvents = map[response.Action]struct{ done, failed events.ID }{
 
 // responded tells what became of an action.
 func (r *run) responded(result response.Result) {
+	r.agent.responded(result, events.Data{"tyto.task": r.job.Task.ID, "tyto.run": r.job.Run.ID})
+}
+
+// responded tells what became of an action; because says what it was taken for.
+func (a *Agent) responded(result response.Result, because events.Data) {
 	data := findingData(result.Finding)
-	data["tyto.task"], data["tyto.run"], data["tyto.action"] = r.job.Task.ID, r.job.Run.ID, string(result.Action)
+	maps.Copy(data, because)
+	data["tyto.action"] = string(result.Action)
 	path := result.Finding.Object.Path
 	kinds := actionEvents[result.Action]
 	send := func(id events.ID, format string, args ...any) {
-		r.agent.hub.Send(id, fmt.Sprintf(format, args...), data)
+		a.hub.Send(id, fmt.Sprintf(format, args...), data)
 	}
 	if o := result.Outcome; o != nil {
 		data["process.exit_code"], data["tyto.output"] = o.Exit, string(o.Output)
@@ -235,22 +242,28 @@ type criticalScanner struct {
 
 // ScanCritical implements [response.CriticalScanner].
 func (c criticalScanner) ScanCritical(ctx context.Context, f *finding.Finding) error {
-	task := scheduler.Task{
-		ID: responseTask, Name: "Critical areas, after a finding",
-		Description: "made by Tyto itself",
-		Scope:       scheduler.Scope{Areas: []scheduler.Area{scheduler.Critical}},
-		Rules:       c.run.job.Task.Rules, Indicators: c.run.job.Task.Indicators,
-		ExpireAfter: scheduler.ResponseExpiry,
-	}
-	err := c.agent.sched.Add(ctx, task, scheduler.FromResponse)
-	if err != nil && !errors.Is(err, scheduler.ErrExists) {
-		return err
-	}
-	if _, err = c.agent.sched.Respond(responseTask, detection(c.run.job.Run.ID, f)); err != nil {
+	task := &c.run.job.Task
+	if err := c.agent.scanCritical(ctx, responseTask, task.Rules, task.Indicators, detection(c.run.job.Run.ID, f)); err != nil {
 		return err
 	}
 	c.agent.remember(c.run.job.Run.ID, func(m *memory) { m.critical = true })
 	return nil
+}
+
+// scanCritical has the critical areas scanned because of a detection, by a task that is made if it is not there.
+func (a *Agent) scanCritical(ctx context.Context, id string, rules, indicators []string, d scheduler.Detection) error {
+	err := a.sched.Add(ctx, scheduler.Task{
+		ID: id, Name: "Critical areas, after a finding",
+		Description: "made by Tyto itself",
+		Scope:       scheduler.Scope{Areas: []scheduler.Area{scheduler.Critical}},
+		Rules:       rules, Indicators: indicators,
+		ExpireAfter: scheduler.ResponseExpiry,
+	}, scheduler.FromResponse)
+	if err != nil && !errors.Is(err, scheduler.ErrExists) {
+		return err
+	}
+	_, err = a.sched.Respond(id, d)
+	return err
 }
 
 // randomID returns a random text that nobody can guess.

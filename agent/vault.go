@@ -140,11 +140,11 @@ func (a *Agent) released(h finding.Hashes) (yes bool) {
 	return yes
 }
 
-// quarantiner moves what a run found. It implements [response.Quarantiner].
+// quarantiner moves what was found. It implements [response.Quarantiner].
 type quarantiner struct {
-	agent *Agent
-	task  string
-	run   report.Run
+	agent  *Agent
+	reason string // in words
+	run    report.Run
 }
 
 // Quarantine implements [response.Quarantiner].
@@ -160,7 +160,7 @@ func (q quarantiner) Quarantine(ctx context.Context, f *finding.Finding) (entry 
 	err = q.agent.vault.use(func(v *quarantine.Vault) error {
 		done, err := v.Add(ctx, quarantine.Request{
 			Object: f.Object, Finding: f, Line: line, Names: names,
-			Reason: fmt.Sprintf("found by task %q", q.task),
+			Reason: q.reason,
 		})
 		if err == nil {
 			entry = done.Entry.ID
