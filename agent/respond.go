@@ -242,7 +242,7 @@ type criticalScanner struct {
 
 // ScanCritical implements [response.CriticalScanner].
 func (c criticalScanner) ScanCritical(ctx context.Context, f *finding.Finding) error {
-	task := &c.run.job.Task
+	task := c.run.job.Task
 	if err := c.agent.scanCritical(ctx, responseTask, task.Rules, task.Indicators, detection(c.run.job.Run.ID, f)); err != nil {
 		return err
 	}
