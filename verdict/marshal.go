@@ -19,7 +19,6 @@ func (r *Report) Marshal() ([]byte, error) {
 		var b bytes.Buffer
 		encoder := json.NewEncoder(&b)
 		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", " ")
 		if err := encoder.Encode(short); err != nil {
 			return nil, fmt.Errorf("write report: %w", err)
 		}
