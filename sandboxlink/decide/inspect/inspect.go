@@ -239,4 +239,44 @@ type inspection struct {
 
 // look dispatches to the parser of the kind.
 func (s *inspection) look(r io.ReaderAt, size int64, head []byte) {
+	switch s.facts.Kind {
+	case PE:
+		s.pe(r, size)
+		s.container(r, size) // an archive may follow, as droppers have it
+	case ELF:
+		s.elf(r, size, head)
+	case Script:
+		s.script(head)
+	case Shortcut:
+		s.shortcut(r, size, head)
+	case Office:
+		if s.facts.Type == "OLE" {
+			s.ole(s.whole(r, size))
+		} else {
+			s.container(r, size)
+		}
+	case RTF:
+		s.rtf(s.whole(r, size))
+	case PDF:
+		s.pdf(s.whole(r, size))
+	case OneNote:
+		s.oneNote(s.whole(r, size))
+	case Disk:
+		s.disk(r, size)
+	case Archive, Java:
+		s.container(r, size)
+	}
+}
+
+// whole returns the content, or its beginning.
+func (s *inspection) whole(r io.ReaderAt, size int64) []byte {
+	if size > WholeSize {
+		s.facts.add(Cut, "only its first %d MiB were looked at", WholeSize>>20)
+	}
+	data := make([]byte, min(size, WholeSize))
+	n, err := r.ReadAt(data, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.facts.add(Damaged, "it cannot be read: %v", err)
+	}
+	return data[:n]
 }

@@ -49,7 +49,6 @@ var kindOf = map[string]Kind{
 	"ZIP": Archive, "PKZIP": Archive, "PKSFX": Archive, "7Zip": Archive, "RAR": Archive, "CAB": Archive, "TAR": Archive,
 	"TARZ": Archive, "GZIP": Archive, "BZip2": Archive, "XZ": Archive, "ZSTD": Archive, "LZ4": Archive, "LZMA": Archive,
 	"LZIP": Archive, "LHA": Archive, "ARJ": Archive, "ACE": Archive, "CPIO": Archive, "XAR": Archive, "CRX": Archive,
-	"EMAIL": Archive,
 }
 
 // Types that package filetype does not name, because no rule asks for them.
