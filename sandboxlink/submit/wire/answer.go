@@ -25,7 +25,7 @@ type Object struct {
 // Answer is what a server says of an object. Exactly one of these holds:
 //
 //   - Pending: the server has the object and is not done; Task identifies it there.
-//   - Verdict is set: it is done. Report may be set, if the server tells more than the verdict.
+//   - Verdict is set: it is done. Its time may be zero, which is now. Report may be set, if the server tells more than the verdict.
 //
 // Back ends return an error in all other cases, also when the sandbox says that it cannot judge the object
 // (kind [Refused]).

@@ -18,8 +18,6 @@ type Form struct {
 	// Size is that of the content in bytes. It must be right: servers behind Django or nginx want to know the
 	// length of a request before it comes.
 	Size int64
-	// Slow limits the bandwidth; nil if there is no limit.
-	Slow func(io.Reader) io.Reader
 }
 
 // maxName is the longest name of a file that is sent.
@@ -36,9 +34,6 @@ func (f Form) body(content io.Reader) *formBody {
 		size:        int64(len(head)) + f.Size + int64(len(tail)),
 	}
 	b.r = io.MultiReader(strings.NewReader(head), &exactly{r: content, left: f.Size}, strings.NewReader(tail))
-	if f.Slow != nil {
-		b.r = f.Slow(b.r)
-	}
 	return b
 }
 

@@ -68,8 +68,10 @@ type Limits struct {
 	Answer time.Duration
 	// Report is the time for fetching a report; default 1 min.
 	Report time.Duration
-	// Upload is the time for an upload and its answer; default 5 min.
-	Upload time.Duration
+	// Upload is the time for an upload and its answer; default 5 min. Where Bandwidth is set, the time that the
+	// object takes at that many bytes per second is added.
+	Upload    time.Duration
+	Bandwidth int64
 }
 
 // WithDefaults returns the limits with defaults for what is zero.
@@ -198,10 +200,13 @@ func (c *Client) Stream(ctx context.Context, path string, limit int64, read func
 	return Reply{Status: response.StatusCode, Header: response.Header}, nil
 }
 
-// Upload posts a form with one file and gets a small answer. slow makes readers slow, to keep to a
-// bandwidth; nil for none. An error of reading content is an [ErrContent].
+// Upload posts a form with one file and gets a small answer. An error of reading content is an [ErrContent].
 func (c *Client) Upload(ctx context.Context, path string, form Form, content io.Reader) (Reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.limits.Upload)
+	wait := c.limits.Upload
+	if c.limits.Bandwidth > 0 {
+		wait += time.Duration(float64(form.Size) / float64(c.limits.Bandwidth) * float64(time.Second))
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	body := form.body(content)
 	// The transport may still read when it has given up; after Close it does not, and the caller may close
