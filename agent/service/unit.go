@@ -72,8 +72,7 @@ func unitService(program string) []setting {
 		{"RuntimeDirectoryMode=0755", ""},
 		{"UMask=0077", ""},
 
-		{"Nice=10", "out of the way of people; not idle altogether, as the agent must see them come back at once (workers lower themselves further)"},
-		{"CPUWeight=20", ""},
+		{"Nice=10", "out of the way of people; not idle altogether, as the agent must see them come back at once, and no CPUWeight, as who opens a file may wait for the agent (workers lower themselves further)"},
 		{"IOSchedulingClass=idle", ""},
 		{"IOWeight=10", ""},
 		{"MemoryHigh=40%", "page cache counts too: the kernel gives back what scans have read before anybody misses it"},
@@ -82,8 +81,8 @@ func unitService(program string) []setting {
 
 		{"NoNewPrivileges=yes", "nothing that the agent starts gets more rights than it has; so a response command cannot use sudo"},
 		{"CapabilityBoundingSet=~CAP_SYS_MODULE CAP_SYS_BOOT CAP_SYS_TIME CAP_WAKE_ALARM CAP_NET_RAW CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_AUDIT_CONTROL CAP_AUDIT_WRITE CAP_SYS_PACCT CAP_SYS_TTY_CONFIG CAP_BPF", "what a scanner has no use for; reading, restoring, other people's processes and workers' confinement need the rest"},
-		{"RestrictAddressFamilies=AF_UNIX AF_NETLINK", "no network: the control socket, D-Bus, X11 and the journal are local (the sandbox link will need AF_INET AF_INET6; so does a response command that calls a server)"},
-		{"RestrictNamespaces=yes", "(the sandbox jail will need namespaces)"},
+		{"RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6", "the control socket, D-Bus, X11 and the journal; process events; the sandbox servers that the policy names, if it does"},
+		{"RestrictNamespaces=yes", "the agent runs no sandbox: tyto sandbox serve is a program of its own"},
 		{"RestrictRealtime=yes", ""},
 		{"LockPersonality=yes", ""},
 		{"MemoryDenyWriteExecute=yes", "neither Go nor libyara makes code while it runs"},
