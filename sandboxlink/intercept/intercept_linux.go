@@ -1,0 +1,383 @@
+package intercept
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"tyto/sandboxlink/intercept/fanotify"
+	"tyto/sandboxlink/intercept/procevents"
+)
+
+// refusalsEvery is after which time a further refusal of the same file is told.
+const refusalsEvery = 10 * time.Second
+
+// linux intercepts with fanotify.
+//
+// An ignore mark makes the kernel let everybody open a file without asking. A file gets one when its size is that of no
+// malicious content, and in this order: the mark, then the look at the size. So whatever changes after the look ends
+// the mark, and so does recheck after the memory has learnt of another size. Files whose size is that of
+// malicious content get none, nor is executing a file ever ignored: that costs microseconds beside
+// a millisecond, and a mapping can be written to without ending a mark until it is closed (listen).
+type linux struct {
+	o         Options
+	responder *fanotify.Responder
+	listener  *fanotify.Listener
+	processes *procevents.Listener // nil: this system has none for us
+	judge     *judge
+	pool      *pool
+	excluded  *excluded
+	fresh     *news // accesses for Notice
+	refusals  *news // refusals for Refused
+	notices   *backlog[seen]
+	refused   *backlog[seen]
+	mounts    mountWatch
+
+	open  sync.RWMutex // held for reading by those who call the groups from outside of run
+	ended bool
+	final fanotify.Counts // once it has ended
+
+	allowed, passed, denied, noticed, repeated, unjudged, lost atomic.Uint64
+}
+
+// seen is an access that is on its way to the one who takes it, with the open descriptor instead of the File.
+type seen struct {
+	access Access
+	fd     int
+	sum    [32]byte
+}
+
+// open prepares the groups.
+func open(o Options) (_ system, err error) {
+	l := &linux{
+		o:        o,
+		judge:    newJudge(o.Memory),
+		excluded: newExcluded(o.Excluded, o.Log),
+		fresh:    newNews(o.Remember, o.Now),
+		refusals: newNews(refusalsEvery, o.Now),
+	}
+	l.o.Pending = min(o.Pending, descriptors()/4)
+	l.pool = newPool(l.o.Pending)
+	l.refused = newBacklog[seen](max(l.o.Pending/4, 1), func() {
+		o.Log.Warn("more accesses are refused than are taken note of")
+	})
+	l.notices = newBacklog[seen](l.o.Pending, func() {
+		o.Event(Event{Kind: NotNoticed, Reason: "more files are opened than can be looked at; they are looked at when they are opened again", Count: l.notices.turned.Load()})
+	})
+	if l.responder, err = fanotify.NewResponder(fanotify.Options{Wait: o.Wait, ExecWait: o.ExecWait}); err != nil {
+		return nil, fmt.Errorf("intercepting accesses: %w", err)
+	}
+	if l.listener, err = fanotify.NewListener(); err != nil {
+		return nil, errors.Join(fmt.Errorf("intercepting accesses: %w", err), l.responder.Close())
+	}
+	if l.processes, err = procevents.Listen(); err != nil {
+		o.Log.Warn("interpreted scripts and programs without a file are not noticed when they are started", "error", err)
+	}
+	return l, nil
+}
+
+// descriptors is how many files this process may have open.
+func descriptors() int {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return 1024
+	}
+	return int(min(limit.Cur, 1<<20))
+}
+
+func (l *linux) run(ctx context.Context) error {
+	defer l.close()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		<-ctx.Done()
+		// First of all, and whatever the others are still doing: nobody waits any longer.
+		return errors.Join(l.responder.Release(), l.listener.Stop(), l.processes.Stop())
+	})
+	group.Go(func() error { return untilEOF(l.answer) })
+	group.Go(func() error { return untilEOF(l.listen) })
+	group.Go(func() error { return l.watchProcesses(ctx) })
+	group.Go(func() error { return l.watchMounts(ctx) })
+	group.Go(func() error { l.pool.run(ctx, max(runtime.GOMAXPROCS(0)-1, 1)); return nil })
+	group.Go(func() error { deliver(ctx, l.refused, l.notices, l.tellRefused, l.tellNotice); return nil })
+	group.Go(func() error { l.tell(ctx); return nil })
+	err := group.Wait()
+	l.refused.drain(seen.drop)
+	l.notices.drain(seen.drop)
+	return err
+}
+
+// untilEOF repeats a step. It is an error for run if it ends for any other reason than that run does.
+func untilEOF(step func() error) error {
+	for {
+		switch err := step(); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("intercepting accesses: %w", err)
+		}
+	}
+}
+
+func (l *linux) close() error {
+	l.open.Lock()
+	defer l.open.Unlock()
+	if l.ended {
+		return nil
+	}
+	l.ended, l.final = true, l.responder.Counts()
+	return errors.Join(l.responder.Close(), l.listener.Close(), l.processes.Close())
+}
+
+// answer answers what has come. It opens nothing, and waits for nothing but the next access.
+func (l *linux) answer() error {
+	events, err := l.responder.Next()
+	for _, e := range events {
+		l.rule(e)
+	}
+	return err
+}
+
+// rule decides on one access, or has somebody else do so.
+func (l *linux) rule(e fanotify.Event) {
+	if l.excluded.is(e.PID) {
+		l.passed.Add(1)
+		l.let(e)
+		return
+	}
+	id, mode, err := identifyKind(e.FD, "")
+	if err != nil || mode&unix.S_IFMT != unix.S_IFREG {
+		l.allowed.Add(1)
+		l.let(e)
+		return
+	}
+	if !l.o.Memory.MaliciousSize(id.Size) {
+		if id, err = l.ignore(e, id); err == nil && !l.o.Memory.MaliciousSize(id.Size) {
+			l.allow(e, id)
+			return
+		}
+		l.heed(e.FD) // it has just changed, or the memory has
+	}
+	l.consult(e, id)
+}
+
+// ignore marks the file, and looks at it again.
+func (l *linux) ignore(e fanotify.Event, id Identity) (Identity, error) {
+	if e.Exec || !l.o.Open {
+		return id, nil
+	}
+	if err := l.responder.Ignore(e.FD); err != nil {
+		l.o.Log.Debug("a file cannot be marked as known", "error", err) // it is only slower
+	}
+	return identify(e.FD, "")
+}
+
+func (l *linux) heed(fd int) {
+	if err := l.responder.Heed(fd); err != nil {
+		l.o.Log.Debug("a file's mark cannot be removed", "error", err)
+		l.heedAll()
+	}
+}
+
+func (l *linux) heedAll() {
+	if err := l.responder.HeedAll(); err != nil {
+		l.o.Log.Error("the marks of known files cannot be removed", "error", err)
+	}
+}
+
+// consult decides on a file that may be malicious by its size.
+func (l *linux) consult(e fanotify.Event, id Identity) {
+	switch ruling, sum := l.judge.rule(id); ruling {
+	case allow:
+		l.allow(e, id)
+	case refuse:
+		l.refuse(e, id, sum)
+	case hash:
+		q := question{identity: id, exec: e.Exec, content: contentOf(e.FD), answer: func(sum [32]byte, err error) {
+			l.hashed(e, id, sum, err)
+		}}
+		if !l.pool.ask(q) {
+			l.unjudged.Add(1)
+			l.allow(e, id)
+		}
+	}
+}
+
+// hashed goes on when the content is known.
+func (l *linux) hashed(e fanotify.Event, id Identity, sum [32]byte, err error) {
+	if err != nil {
+		l.o.Log.Debug("a file could not be hashed", "error", err)
+		l.allow(e, id)
+		return
+	}
+	if now, err := identify(e.FD, ""); err == nil && now == id && id.settled(l.o.Now()) {
+		l.judge.learn(id, sum)
+	}
+	if l.o.Memory.Malicious(sum) {
+		l.refuse(e, id, sum)
+		return
+	}
+	l.allow(e, id)
+}
+
+// let allows an access that is nobody's business.
+func (l *linux) let(e fanotify.Event) {
+	l.responder.Answer(e, false)
+	unix.Close(e.FD)
+}
+
+// allow allows an access, and has it noticed if it is news.
+func (l *linux) allow(e fanotify.Event, id Identity) {
+	l.allowed.Add(1)
+	inTime := l.responder.Answer(e, false)
+	l.notice(l.see(e, id, !inTime))
+}
+
+// refuse refuses an access if it is not too late.
+func (l *linux) refuse(e fanotify.Event, id Identity, sum [32]byte) {
+	if !l.responder.Answer(e, true) {
+		l.notice(l.see(e, id, true))
+		return
+	}
+	l.denied.Add(1)
+	if l.o.Refused == nil || !l.refusals.is(id, e.Exec) {
+		unix.Close(e.FD)
+		return
+	}
+	s := l.see(e, id, false)
+	s.sum = sum
+	if !l.refused.offer(s) {
+		l.refusals.forget(id.inode())
+		s.drop()
+	}
+}
+
+func (l *linux) see(e fanotify.Event, id Identity, after bool) seen {
+	return seen{fd: e.FD, access: Access{PID: e.PID, Exec: e.Exec, Identity: id, Time: l.o.Now(), After: after}}
+}
+
+// notice queues what is news. It takes the descriptor.
+func (l *linux) notice(s seen) {
+	switch {
+	case l.o.Notice == nil:
+		s.drop()
+	case !l.fresh.is(s.access.Identity, s.access.Exec):
+		l.repeated.Add(1)
+		s.drop()
+	default:
+		s.access.Process = programOf(s.access.PID) // now: it may not live long
+		if !l.notices.offer(s) {
+			l.lookAgain(s.fd, s.access.Identity)
+			s.drop()
+		}
+	}
+}
+
+// lookAgain makes the next access to a file one like the first.
+func (l *linux) lookAgain(fd int, id Identity) {
+	l.heed(fd)
+	l.fresh.forget(id.inode())
+}
+
+func (l *linux) tellNotice(s seen) {
+	l.noticed.Add(1)
+	l.o.Notice(s.complete())
+}
+
+func (l *linux) tellRefused(s seen) {
+	s.access.Process = programOf(s.access.PID)
+	l.o.Refused(Refusal{Access: s.complete(), Sum: s.sum})
+}
+
+// complete makes the Access that others are given.
+func (s seen) complete() Access {
+	s.access.Path = pathOf(s.fd)
+	s.access.File = os.NewFile(uintptr(s.fd), s.access.Path)
+	return s.access
+}
+
+func (s seen) drop() { unix.Close(s.fd) }
+
+// listen drops what is known of files that were written to, or may have been by a mapping.
+func (l *linux) listen() error {
+	return l.listener.Next(func(fd int) {
+		l.heed(fd)
+		if id, err := identify(fd, ""); err == nil {
+			l.judge.unlearn(id.inode())
+			l.fresh.forget(id.inode())
+		}
+	}, func() {
+		l.lost.Add(1)
+		l.judge.sums.clear()
+		l.fresh.seen.clear()
+		l.heedAll()
+	})
+}
+
+func (l *linux) recheck() {
+	l.open.RLock()
+	defer l.open.RUnlock()
+	if !l.ended {
+		l.heedAll()
+	}
+}
+
+func (l *linux) forget(a Access) {
+	l.open.RLock()
+	defer l.open.RUnlock()
+	if a.File == nil || l.ended {
+		return
+	}
+	conn, err := a.File.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = conn.Control(func(fd uintptr) { l.lookAgain(int(fd), a.Identity) })
+}
+
+// contentOf reads a descriptor that stays somebody else's.
+type contentOf int
+
+func (c contentOf) ReadAt(p []byte, off int64) (int, error) {
+	for n := 0; n < len(p); {
+		m, err := unix.Pread(int(c), p[n:], off+int64(n))
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return n, err
+		case m == 0:
+			return n, io.EOF
+		default:
+			n += m
+		}
+	}
+	return len(p), nil
+}
+
+// pathOf is the path of an open file, empty if it cannot be told.
+func pathOf(fd int) string {
+	path, err := os.Readlink(filepath.Join("/proc/self/fd", strconv.Itoa(fd)))
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
+// programOf is the path of a process's program, empty if it has ended.
+func programOf(pid int) string {
+	path, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "exe"))
+	if err != nil {
+		return ""
+	}
+	return path
+}

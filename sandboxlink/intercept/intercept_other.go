@@ -1,0 +1,13 @@
+//go:build !linux
+
+package intercept
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+)
+
+func open(Options) (system, error) {
+	return nil, fmt.Errorf("intercepting accesses on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+}
