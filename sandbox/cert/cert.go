@@ -10,7 +10,7 @@
 // server, or better on a stick in a drawer, and nowhere else.
 //
 // All keys are ECDSA on P-256, which every TLS 1.2 client knows. Keys are written for their owner alone (mode
-// 0600), and nothing that is there is ever written over.
+// 0600), and nothing that is there is written over, unless by [Authority.Renew].
 package cert
 
 import (
@@ -155,6 +155,18 @@ func (a *Authority) Server(names []string, now time.Time) (*Pair, error) {
 		}
 	}
 	return a.sign(ServerFile, template, now)
+}
+
+// Renew makes another certificate for a server in the place of the one that is there, if one is. Agents that
+// pinned that one have to be told of the new pin.
+func (a *Authority) Renew(names []string, now time.Time) (*Pair, error) {
+	old := filepath.Join(a.dir, ServerFile)
+	for _, path := range []string{old, KeyFile(old)} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("renew a server certificate: %w", err)
+		}
+	}
+	return a.Server(names, now)
 }
 
 // Client makes a certificate by which clients show who they are. Its name becomes that of its files, NAME.pem;
