@@ -3,7 +3,6 @@ package cape
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"io"
 
 	"tyto/sandboxlink/submit/wire"
@@ -15,19 +14,22 @@ const (
 	maxDepth = 200
 	// maxKey is longer than the keys that matter.
 	maxKey = 64
+	// roomy is how much may be kept before what is heavy is left out.
+	roomy = wire.MaxReport / 2
 )
 
-// heavy are the members of a report that make up most of it and that no verdict is made of: each call of
-// each process, and the strings of the file.
-var heavy = map[string]bool{"calls": true, "strings": true, "enhanced": true, "static_strings": true}
+// heavy are the members of a report that make up most of a large one, and that a verdict can do without: each
+// call of each process, and the strings of the file.
+var heavy = map[string]bool{"calls": true, "strings": true, "enhanced": true}
 
-// slim copies a JSON document and leaves out the values of [heavy] members: null stands in their place. At most
-// [wire.MaxReport] bytes are kept. It follows strings and brackets only; whether the rest is JSON is the
-// reader's business.
+// slim copies a JSON document without the space between its parts. When it becomes large, the values of
+// [heavy] members are left out, and null stands in their place. At most [wire.MaxReport] bytes are kept. It
+// follows strings and brackets only; whether the rest is JSON is the reader's business.
 func slim(to *bytes.Buffer, from io.Reader) error {
-	s := slimmer{in: bufio.NewReaderSize(from, 64<<10), out: to}
+	s := slimmer{out: to}
+	in := bufio.NewReaderSize(from, 64<<10)
 	for {
-		c, err := s.in.ReadByte()
+		c, err := in.ReadByte()
 		if err == io.EOF {
 			return nil
 		}
@@ -42,22 +44,24 @@ func slim(to *bytes.Buffer, from io.Reader) error {
 
 // slimmer is the state between two bytes.
 type slimmer struct {
-	in  *bufio.Reader
-	out *bytes.Buffer
+	out   *bytes.Buffer
+	depth int
 
-	depth    int
-	dropping int  // the depth at which a dropped value began, plus one; 0 if none is dropped
-	scalar   bool // the dropped value is no list and no object
-
-	inString, escaped bool
 	key               []byte // the string that was read last, as far as it may be a key
-	wasString         bool   // nothing but space came since that string
-	armed             bool   // the next value is dropped
+	inString, escaped bool
+	wasString         bool // nothing but space came since that string
+	armed             bool // the value that comes is heavy
+
+	value    int  // the depth at which the present heavy value began, plus one; 0 outside of any
+	scalar   bool // it is no list and no object
+	start    int  // where it begins in out
+	dropping bool // it is left out
 }
 
-var errDeep = wire.Bad("the report nests deeper than %d", maxDepth)
-
-var errLong = errors.New("the report is too long, even without the calls")
+var (
+	errDeep = wire.Bad("the report nests deeper than %d", maxDepth)
+	errLong = wire.Bad("the report is too long, even without the calls")
+)
 
 // take handles one byte.
 func (s *slimmer) take(c byte) error {
@@ -67,42 +71,38 @@ func (s *slimmer) take(c byte) error {
 	}
 	switch c {
 	case ' ', '\t', '\r', '\n':
-		return nil // nobody needs it
+		return nil
 	case ':':
-		s.armed = s.dropping == 0 && s.wasString && heavy[string(s.key)]
+		s.armed = s.value == 0 && s.wasString && heavy[string(s.key)]
 		s.wasString = false
 		return s.keep(c)
 	}
-	if s.armed && c != ',' && c != '}' && c != ']' {
+	s.wasString = false
+	if s.armed {
 		s.armed = false
-		if _, err := s.out.WriteString("null"); err != nil {
-			return err
-		}
-		s.dropping = s.depth + 1
+		s.value, s.start = s.depth+1, s.out.Len()
 		s.scalar = c != '{' && c != '['
 	}
 	switch c {
 	case '"':
 		s.inString, s.key = true, s.key[:0]
 	case '{', '[':
-		s.wasString = false
 		if s.depth++; s.depth > maxDepth {
 			return errDeep
 		}
 	case '}', ']':
-		s.wasString = false
-		if s.dropping > 0 && s.scalar && s.depth+1 == s.dropping {
-			s.dropping = 0 // the bracket ends what is around the dropped value
+		if s.scalar && s.depth+1 == s.value {
+			s.end() // the bracket closes what is around the value
 		}
 		s.depth--
-		if s.dropping > 0 && !s.scalar && s.depth+1 == s.dropping {
-			s.dropping = 0 // and this one belongs to it
-			return nil
+		if !s.scalar && s.depth+1 == s.value {
+			err := s.keep(c) // and this one belongs to it
+			s.end()
+			return err
 		}
 	case ',':
-		s.wasString = false
-		if s.dropping > 0 && s.scalar && s.depth+1 == s.dropping {
-			s.dropping = 0
+		if s.scalar && s.depth+1 == s.value {
+			s.end()
 		}
 	}
 	return s.keep(c)
@@ -124,12 +124,20 @@ func (s *slimmer) text(c byte) {
 	}
 }
 
-// keep writes a byte that is not dropped.
+// end leaves the heavy value.
+func (s *slimmer) end() { s.value, s.scalar, s.dropping = 0, false, false }
+
+// keep writes a byte, unless it is left out.
 func (s *slimmer) keep(c byte) error {
-	if s.dropping > 0 {
+	switch {
+	case s.dropping:
 		return nil
-	}
-	if s.out.Len() >= wire.MaxReport {
+	case s.value > 0 && s.out.Len() >= roomy:
+		s.dropping = true
+		s.out.Truncate(s.start)
+		s.out.WriteString("null")
+		return nil
+	case s.out.Len() >= wire.MaxReport:
 		return errLong
 	}
 	return s.out.WriteByte(c)
