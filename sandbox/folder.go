@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -101,11 +102,20 @@ func remove(path string) error {
 
 // writeJSON is write of a value.
 func (f folder) writeJSON(path string, value any) error {
-	content, err := json.Marshal(value)
+	content, err := marshal(value)
 	if err != nil {
 		return err
 	}
 	return f.write(path, content)
+}
+
+// marshal is json.Marshal without the escapes for HTML, which make a report up to six times as long.
+func marshal(value any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return b.Bytes(), err
 }
 
 // readJSON reads a file of at most limit bytes into a value and returns its size.

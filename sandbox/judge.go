@@ -121,7 +121,7 @@ func (s *Sandbox) examine(ctx context.Context, e Engine, sample Sample) (seen *S
 	return seen, err
 }
 
-// merge adds what an engine saw to the report.
+// merge adds what an engine saw to the report. Lists are cut to the report's limits when it is written.
 func merge(r *verdict.Report, e Engine, seen *Seen) {
 	engine := seen.Engine
 	engine.Name, engine.Version = e.Name(), e.Version()
@@ -135,32 +135,19 @@ func merge(r *verdict.Report, e Engine, seen *Seen) {
 	r.Engines = append(r.Engines, engine)
 	r.Platform = cmp.Or(r.Platform, seen.Platform)
 	r.Computer = cmp.Or(r.Computer, seen.Computer)
-	take(&r.Users, seen.Users, &r.Cut)
-	take(&r.Behaviours, seen.Behaviours, &r.Cut)
-	take(&r.Dropped, seen.Dropped, &r.Cut)
-	take(&r.Files, seen.Files, &r.Cut)
-	take(&r.Processes, seen.Processes, &r.Cut)
-	take(&r.Registry, seen.Registry, &r.Cut)
-	take(&r.Services, seen.Services, &r.Cut)
-	take(&r.Mutexes, seen.Mutexes, &r.Cut)
-	take(&r.Domains, seen.Domains, &r.Cut)
-	take(&r.URLs, seen.URLs, &r.Cut)
-	take(&r.Connections, seen.Connections, &r.Cut)
+	r.Users = append(r.Users, seen.Users...)
+	r.Behaviours = append(r.Behaviours, seen.Behaviours...)
+	r.Dropped = append(r.Dropped, seen.Dropped...)
+	r.Files = append(r.Files, seen.Files...)
+	r.Processes = append(r.Processes, seen.Processes...)
+	r.Registry = append(r.Registry, seen.Registry...)
+	r.Services = append(r.Services, seen.Services...)
+	r.Mutexes = append(r.Mutexes, seen.Mutexes...)
+	r.Domains = append(r.Domains, seen.Domains...)
+	r.URLs = append(r.URLs, seen.URLs...)
+	r.Connections = append(r.Connections, seen.Connections...)
 	slices.SortStableFunc(r.Behaviours, func(a, b verdict.Behaviour) int { return b.Score - a.Score })
 }
-
-// take appends to a list of a report what it has room for and counts the rest.
-func take[T any](list *[]T, more []T, cut *int) {
-	room := max(0, maxEntries-len(*list))
-	if len(more) > room {
-		*cut += len(more) - room
-		more = more[:room]
-	}
-	*list = append(*list, more...)
-}
-
-// maxEntries is the longest list of a report, as readers of reports take it.
-const maxEntries = 10_000
 
 // firstOf returns the first of several names, each once.
 func firstOf(threats []string) []string {

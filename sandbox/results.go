@@ -3,7 +3,9 @@ package sandbox
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"sync"
@@ -12,10 +14,10 @@ import (
 	"tyto/verdict"
 )
 
-// record is the file of a result.
+// record is the file of a result. The report is kept as [verdict.Report.Marshal] wrote it.
 type record struct {
 	Task   string          `json:"task"`
-	Report *verdict.Report `json:"report"`
+	Report json.RawMessage `json:"report"`
 }
 
 // known is what is kept in memory of a result.
@@ -42,8 +44,8 @@ type results struct {
 	bytes  int64
 }
 
-// maxResultFile bounds what is read of a result: reports are cut to their limits before they are written.
-const maxResultFile = 32 << 20
+// maxResultFile bounds what is read of a result.
+const maxResultFile = verdict.MaxReport + 1<<10
 
 // openResults reads the index. Reports that another database version gave are deleted: they are no longer
 // up to date.
@@ -55,16 +57,12 @@ func openResults(f folder, l Limits, database string, now time.Time, log *slog.L
 	}
 	outdated := 0
 	for _, sha256 := range names {
-		var rec record
-		size, err := readJSON(f.result(sha256), maxResultFile, &rec)
+		rec, report, size, err := readResult(f, sha256)
 		switch {
-		case err == nil && (rec.Report == nil || rec.Report.Verdict.SHA256 != sha256 || !isHex(sha256, 64) || !isHex(rec.Task, idLength)):
-			err = fmt.Errorf("%q is no result", f.result(sha256))
-			fallthrough
 		case err != nil:
 			log.Warn("a damaged result is deleted; its content will be looked at again", "error", err)
-		case rec.Report.Verdict.Database == database:
-			r.enter(rec.Task, rec.Report, size)
+		case report.Verdict.Database == database:
+			r.enter(rec.Task, report, size)
 			continue
 		default:
 			outdated++
@@ -77,6 +75,21 @@ func openResults(f folder, l Limits, database string, now time.Time, log *slog.L
 		log.Info("verdicts of another database version are forgotten", "verdicts", outdated, "database", database)
 	}
 	return r, r.prune(now)
+}
+
+// readResult reads and checks the file of a result.
+func readResult(f folder, sha256 string) (rec record, report *verdict.Report, size int64, err error) {
+	size, err = readJSON(f.result(sha256), maxResultFile, &rec)
+	if err != nil {
+		return rec, nil, 0, err
+	}
+	if report, err = verdict.Parse(rec.Report); err != nil {
+		return rec, nil, 0, fmt.Errorf("%q: %w", f.result(sha256), err)
+	}
+	if report.Verdict.SHA256 != sha256 || !isHex(rec.Task, idLength) {
+		return rec, nil, 0, fmt.Errorf("%q is not the result of %s", f.result(sha256), sha256)
+	}
+	return rec, report, size, nil
 }
 
 // enter adds to the index. The caller holds mu, or is alone.
@@ -101,9 +114,13 @@ func (r *results) leave(k *known) {
 
 // put writes a result, which replaces an earlier one of that content.
 func (r *results) put(id string, report *verdict.Report, now time.Time) error {
-	content, err := json.Marshal(record{id, report})
+	raw, err := report.Marshal()
 	if err != nil {
-		return err
+		return fmt.Errorf("keep a result: %w", err)
+	}
+	content, err := marshal(record{id, raw})
+	if err != nil {
+		return fmt.Errorf("keep a result: %w", err)
 	}
 	if err := r.folder.write(r.folder.result(report.Verdict.SHA256), content); err != nil {
 		return fmt.Errorf("keep a result: %w", err)
@@ -178,10 +195,13 @@ func (r *results) latest(n int) ([]*known, map[verdict.Level]int) {
 	return all[:min(n, len(all))], counts
 }
 
-// report reads the report of a result.
-func (r *results) report(k *known) (*verdict.Report, error) {
-	var rec record
-	if _, err := readJSON(r.folder.result(k.sha256), maxResultFile, &rec); err != nil {
+// report reads the report of a result, in its JSON form.
+func (r *results) report(k *known) (json.RawMessage, error) {
+	rec, _, _, err := readResult(r.folder, k.sha256)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, ErrUnknown // it was forgotten in the meantime
+	case err != nil:
 		return nil, fmt.Errorf("read a result: %w", err)
 	}
 	return rec.Report, nil

@@ -2,11 +2,8 @@ package sandbox
 
 import (
 	_ "embed"
-	"encoding/json"
 	"io"
 	"net/http"
-
-	"tyto/verdict"
 )
 
 // Headers of answers beside Kaspersky's API.
@@ -83,20 +80,15 @@ func (s *Sandbox) getReport(w http.ResponseWriter, r *http.Request) error {
 		text(w, http.StatusAccepted, string(Processing))
 		return nil
 	}
-	report, err := s.report(a.Task)
+	k := s.results.task(a.Task)
+	if k == nil {
+		return ErrUnknown
+	}
+	report, err := s.results.report(k)
 	if err != nil {
 		return err
 	}
 	return reply(w, report)
-}
-
-// report returns what a task came to.
-func (s *Sandbox) report(id string) (*verdict.Report, error) {
-	k := s.results.task(id)
-	if k == nil {
-		return nil, ErrUnknown
-	}
-	return s.results.report(k)
 }
 
 func (s *Sandbox) getObject(w http.ResponseWriter, r *http.Request) error {
@@ -147,11 +139,11 @@ func text(w http.ResponseWriter, status int, line string) {
 
 // reply answers with a value as JSON.
 func reply(w http.ResponseWriter, value any) error {
-	b, err := json.Marshal(value)
+	b, err := marshal(value)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(b, '\n')) // a client that is gone needs no answer
+	_, _ = w.Write(b) // a client that is gone needs no answer
 	return nil
 }
