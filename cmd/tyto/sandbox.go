@@ -9,6 +9,9 @@ func newSandbox() *cobra.Command {
 		Short: "Ask sandboxes about programs and documents, or be one",
 	}
 	groupOf(cmd,
+		newSandboxServe(),
+		newSandboxTracer(),
+		newSandboxCert(),
 		newSandboxCheck(),
 		newSandboxStatus(),
 		newSandboxQueue(),

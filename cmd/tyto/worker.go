@@ -8,6 +8,7 @@ import (
 
 	"tyto/report"
 	"tyto/rules"
+	"tyto/sandbox/static/facts"
 	"tyto/scanner/examine"
 	"tyto/scanner/worker"
 )
@@ -17,7 +18,7 @@ const compileCommand = "compile"
 
 // newWorker returns the command that Tyto starts itself as, to examine content.
 func newWorker() *cobra.Command {
-	var probe bool
+	var probe, structure bool
 	cmd := &cobra.Command{
 		Use:   "worker",
 		Short: "Examine content (started by Tyto itself)",
@@ -33,9 +34,13 @@ ends with 0 if everything was refused, else with 1. Nothing is changed or sent.`
 			if probe {
 				return runProbe(cmd)
 			}
+			if structure {
+				return worker.Serve(facts.Handler{})
+			}
 			return worker.Serve(examine.New())
 		},
 	}
+	cmd.Flags().BoolVar(&structure, "facts", false, "look at the structure of samples, for the sandbox")
 	cmd.Flags().BoolVar(&probe, "probe", false, "show what a worker process can and cannot do on this computer")
 	return cmd
 }

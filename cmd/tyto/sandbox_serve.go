@@ -1,0 +1,321 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tyto/agent/place"
+	"tyto/detect"
+	"tyto/report"
+	"tyto/sandbox"
+	"tyto/sandbox/cert"
+	"tyto/sandbox/static"
+)
+
+// serveFlags are the flags of `tyto sandbox serve`.
+type serveFlags struct {
+	listen, data string
+	engines      []string
+	rules, ioc   []string
+	cert, key    string
+	clientCA     string
+	names        []string
+	insecureHTTP bool
+	limits       sandbox.Limits
+	sample, disk byteSize
+	resultDays   int
+	verbose      bool
+}
+
+// newSandboxServe returns the command that is a sandbox server.
+func newSandboxServe() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Be a sandbox: take samples, judge them, answer agents",
+		Long: `Runs a sandbox server until it is told to stop (Ctrl-C, SIGTERM). Agents send programs and documents
+to it and get verdicts and reports; its REST API is that of Kaspersky Sandbox with a few calls more.
+
+Engines look at each sample:
+
+  static   rules, indicators and the structure of the file; runs nothing; for samples of any system
+
+It speaks TLS. Without --cert it makes an authority and a certificate of its own when it is started for the
+first time, and says what agents have to know. Status page: the server's address in a browser.
+
+A sample is kept until there is a verdict, a verdict until rules or engines change. Who can reach the
+server can send samples and read verdicts; --client-ca limits that to those who have a certificate.`,
+		Example: `  tyto sandbox serve
+  tyto sandbox serve --listen :8443 --name sandbox.example.org --rules rules/
+  tyto sandbox serve --listen :8443 --cert tls/server.pem --key tls/server-key.pem --client-ca tls/ca.pem`,
+		Args: argsError(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return f.run(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f.define(cmd)
+	return cmd
+}
+
+func (f *serveFlags) define(cmd *cobra.Command) {
+	f.sample, f.disk = sandbox.MaxSample, 2<<30
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:8443", "listen at `HOST:PORT`; \":8443\" is all addresses of this computer")
+	flags.StringVar(&f.data, "data", defaultSandboxData(), "keep samples, results and certificates in `DIR`")
+	flags.StringSliceVar(&f.engines, "engine", []string{"static"}, "engines that look at samples, in this order")
+	flags.StringArrayVar(&f.rules, "rules", nil, "YARA rules beside the built-in ones, `PATH` of a file or folder")
+	flags.StringArrayVar(&f.ioc, "ioc", nil, "indicators, `PATH` of a file or folder")
+	flags.StringVar(&f.cert, "cert", "", "the server's certificate, PEM `FILE`")
+	flags.StringVar(&f.key, "key", "", "its key, PEM `FILE`; default is the one beside it, NAME-key.pem")
+	flags.StringVar(&f.clientCA, "client-ca", "", "let in only who has a certificate of this authority, PEM `FILE`")
+	flags.StringArrayVar(&f.names, "name", nil, "host name or address for the certificate that is made at the first start")
+	flags.BoolVar(&f.insecureHTTP, "insecure-http", false, "speak plain HTTP; only on a loopback address")
+	flags.IntVar(&f.limits.Parallel, "parallel", 0, "samples looked at at a time; 0 is one for two processors")
+	flags.DurationVar(&f.limits.SampleTime, "sample-time", 10*time.Minute, "longest time for one sample")
+	flags.Var(&f.sample, "max-sample", "largest sample")
+	flags.IntVar(&f.limits.Waiting, "queue", 100, "tasks that may wait; more are refused with \"request queue full\"")
+	flags.Var(&f.disk, "disk", "what samples may take on disk together")
+	flags.IntVar(&f.limits.Results, "results", 10_000, "verdicts that are kept")
+	flags.IntVar(&f.resultDays, "result-days", 30, "days for which they are kept")
+	flags.IntVar(&f.limits.Connections, "connections", 256, "connections at a time")
+	flags.IntVar(&f.limits.ClientConnections, "client-connections", 32, "connections of one address at a time")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log in all detail")
+}
+
+// defaultSandboxData is a folder beside the agent's: both may run on one computer, and neither looks into the
+// other's.
+func defaultSandboxData() string {
+	return place.Default(func(string) string { return "" }).Data + "-sandbox"
+}
+
+func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	log := f.logger(stderr)
+	if err := place.MakeDir(f.data); err != nil {
+		return usageError{err: err}
+	}
+	release, err := place.Hold(f.data)
+	if err != nil {
+		return usageError{err: err, hint: "a second sandbox needs its own --data"}
+	}
+	defer release()
+	identity, err := f.identity(time.Now())
+	if err != nil {
+		return err
+	}
+	set, err := f.load(ctx, log, stderr)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	options, err := f.options(set, log)
+	if err != nil {
+		return err
+	}
+	options.Notes = identity.notes
+	box, err := sandbox.Open(options)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", f.listen)
+	if err != nil {
+		return usageError{err: fmt.Errorf("listen: %w", err), hint: "name another address with --listen"}
+	}
+	identity.announce(stdout, listener.Addr().String(), box.Database(), f.engines)
+	return box.Serve(ctx, listener, identity.tls)
+}
+
+func (f *serveFlags) check() error {
+	host, _, err := net.SplitHostPort(f.listen)
+	switch {
+	case err != nil:
+		return usagef("such as 127.0.0.1:8443 or :8443", "%q is no address to listen at: %v", f.listen, err)
+	case f.insecureHTTP && !loopback(host):
+		return usagef("leave it out: a certificate is made at the first start", "--insecure-http is for loopback addresses only, not for %q", f.listen)
+	case f.insecureHTTP && (f.cert != "" || f.clientCA != ""):
+		return usagef("leave one of them out", "--insecure-http uses no certificates")
+	case f.cert == "" && f.key != "":
+		return usagef("name the certificate with --cert", "--key without --cert")
+	case len(f.engines) == 0:
+		return usagef("--engine static", "no engine is named")
+	case f.sample <= 0 || f.disk < f.sample || f.limits.Waiting <= 0 || f.limits.Results <= 0 || f.resultDays <= 0 || f.limits.SampleTime <= 0:
+		return usagef("see \"tyto sandbox serve --help\"", "limits must be above zero, and --disk at least --max-sample")
+	}
+	f.limits.Sample, f.limits.Disk = int64(f.sample), int64(f.disk)
+	f.limits.ResultAge = time.Duration(f.resultDays) * 24 * time.Hour
+	return nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// logger writes what an operator of a server wants to know.
+func (f *serveFlags) logger(w io.Writer) *slog.Logger {
+	level := slog.LevelInfo
+	if f.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// load loads the built-in rules and those that were named.
+func (f *serveFlags) load(ctx context.Context, log *slog.Logger, stderr io.Writer) (*detect.Set, error) {
+	set, err := loadSet(ctx, detect.Options{
+		Rules: append([]string{detect.Builtin}, f.rules...), Indicators: f.ioc, CacheDir: filepath.Join(f.data, "rules"),
+		Compile: compileCommandLine(), Now: time.Now(), Log: log,
+	})
+	if err == nil {
+		printProblems(stderr, set.Problems, true)
+	}
+	return set, err
+}
+
+// options builds the engines. A new one is entered here.
+func (f *serveFlags) options(set *detect.Set, log *slog.Logger) (sandbox.Options, error) {
+	o := sandbox.Options{Dir: f.data, Product: "Tyto " + buildVersion(), Limits: f.limits, Log: log}
+	looker, err := static.New(static.Options{
+		Rules: set.Rules, Indicators: set.Indicators, IndicatorVersion: set.IndicatorSummary.Version, Log: log,
+	})
+	if err != nil {
+		return o, err
+	}
+	o.Identify = looker.Identify
+	for i, name := range f.engines {
+		if slices.Contains(f.engines[:i], name) {
+			return o, usagef("name each engine once", "the engine %q is named twice", name)
+		}
+		switch name {
+		case looker.Name():
+			o.Engines = append(o.Engines, looker)
+		default:
+			return o, usagef("there is: static", "there is no engine %q", name)
+		}
+	}
+	return o, nil
+}
+
+// identity is how a server proves who it is.
+type identity struct {
+	tls       *tls.Config       // nil: plain HTTP
+	leaf      *x509.Certificate // nil: plain HTTP
+	authority string            // the file that agents trust; empty if it is not known
+	made      bool
+	clients   bool // must show certificates
+}
+
+// ownTLS is the folder below the data folder for what a server makes itself.
+const ownTLS = "tls"
+
+// identity loads the certificate, and makes one if there is none.
+func (f *serveFlags) identity(now time.Time) (*identity, error) {
+	id := &identity{}
+	if f.insecureHTTP {
+		return id, nil
+	}
+	certificate, key := f.cert, f.key
+	if certificate == "" {
+		if err := f.ownIdentity(id, now); err != nil {
+			return nil, usageError{err: err}
+		}
+		certificate = filepath.Join(f.data, ownTLS, cert.ServerFile)
+	}
+	if key == "" {
+		key = cert.KeyFile(certificate)
+	}
+	pair, err := cert.Load(certificate, key)
+	if err != nil {
+		return nil, usageError{err: err, hint: "tyto sandbox cert makes certificates"}
+	}
+	id.leaf = pair.Leaf
+	if now.After(id.leaf.NotAfter) {
+		return nil, usagef("renew it: tyto sandbox cert --out "+quoted(filepath.Dir(certificate))+" --renew",
+			"the certificate %q has expired on %s", certificate, id.leaf.NotAfter.Format(time.DateOnly))
+	}
+	id.tls = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	if f.clientCA != "" {
+		if id.tls.ClientCAs, err = cert.ReadPool(f.clientCA); err != nil {
+			return nil, usageError{err: err}
+		}
+		id.tls.ClientAuth, id.clients = tls.RequireAndVerifyClientCert, true
+	}
+	return id, nil
+}
+
+// ownIdentity makes an authority and a certificate in the data folder if they are not there.
+func (f *serveFlags) ownIdentity(id *identity, now time.Time) error {
+	dir := filepath.Join(f.data, ownTLS)
+	id.authority = filepath.Join(dir, cert.AuthorityFile)
+	if _, err := os.Lstat(filepath.Join(dir, cert.ServerFile)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	authority, _, err := cert.OpenOrCreate(dir, now)
+	if err != nil {
+		return err
+	}
+	host, _, _ := net.SplitHostPort(f.listen) // check has split it
+	_, err = authority.Server(append(slices.Clone(f.names), ownNames(host)...), now)
+	id.made = err == nil
+	return err
+}
+
+// renewBefore is how long before its end a certificate becomes a note.
+const renewBefore = 30 * 24 * time.Hour
+
+// notes are the lines on the status page.
+func (id *identity) notes() []string {
+	if id.leaf == nil {
+		return []string{"plain HTTP: for this computer only"}
+	}
+	notes := []string{fmt.Sprintf("certificate for %s, good until %s, pin %s", strings.Join(cert.Names(id.leaf), ", "), id.leaf.NotAfter.Format(time.DateOnly), cert.Pin(id.leaf))}
+	if time.Until(id.leaf.NotAfter) < renewBefore {
+		notes = append(notes, "the certificate ends soon: tyto sandbox cert --renew, then tell the agents that pinned it")
+	}
+	if id.clients {
+		return append(notes, "clients must show a certificate")
+	}
+	return append(notes, "whoever can reach this address can send samples: see --client-ca")
+}
+
+// announce tells who started the server how it is reached.
+func (id *identity) announce(out io.Writer, address, database string, engines []string) {
+	scheme := "https"
+	if id.leaf == nil {
+		scheme = "http"
+	}
+	fmt.Fprintf(out, "The sandbox listens at %s://%s/ (engines: %s; database %s).\n", scheme, address, strings.Join(engines, ", "), database)
+	if id.leaf == nil {
+		fmt.Fprintln(out, "It speaks plain HTTP: for tests on this computer only.")
+		return
+	}
+	if id.made {
+		fmt.Fprintf(out, "It made a certificate for %s.\n", report.Safe(strings.Join(cert.Names(id.leaf), ", ")))
+	}
+	fmt.Fprintf(out, "Pin of its certificate: %s\n", cert.Pin(id.leaf))
+	if id.made {
+		_, port, _ := net.SplitHostPort(address)
+		printPolicy(out, net.JoinHostPort(cert.Names(id.leaf)[0], port), id.authority, cert.Pin(id.leaf))
+	}
+}
