@@ -466,11 +466,11 @@ func TestConcurrentUse(t *testing.T) {
 	q, events := open(t, dir, Options{})
 	var taken, inWork sync.Map
 	var work sync.WaitGroup
-	for range adders {
+	for adder := range adders {
 		work.Go(func() {
 			for i := range contents {
 				content := noise(uint64(i), 1000+i)
-				if _, err := q.Add(t.Context(), object(content, i%5), strings.NewReader(content)); err != nil {
+				if _, err := q.Add(t.Context(), object(content, i%5+10*adder), strings.NewReader(content)); err != nil {
 					t.Error(err)
 				}
 			}
