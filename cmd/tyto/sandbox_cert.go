@@ -88,7 +88,7 @@ func (f *certFlags) run(out io.Writer, now time.Time) error {
 	}
 	fmt.Fprintf(out, "Made a server certificate:        %s, good until %s\n", pair.Certificate, pair.Leaf.NotAfter.Format(time.DateOnly))
 	fmt.Fprintf(out, "Names:                            %s\n", strings.Join(cert.Names(pair.Leaf), ", "))
-	fmt.Fprintf(out, "\nStart the server with\n\n  tyto sandbox serve --cert %s --key %s\n", quoted(pair.Certificate), quoted(pair.Key))
+	fmt.Fprintf(out, "\nStart the server with\n\n  tyto sandbox serve --cert %s --key %s\n", shellWord(pair.Certificate), shellWord(pair.Key))
 	printPolicy(out, net.JoinHostPort(cert.Names(pair.Leaf)[0], "8443"), authority.File(), cert.Pin(pair.Leaf))
 	return nil
 }
@@ -99,7 +99,7 @@ func (f *certFlags) makeClient(out io.Writer, authority *cert.Authority, now tim
 		return certError(err, "choose another name, or remove the old files")
 	}
 	fmt.Fprintf(out, "Made a client certificate:        %s, good until %s\n", pair.Certificate, pair.Leaf.NotAfter.Format(time.DateOnly))
-	fmt.Fprintf(out, "\nLet the server ask for it:\n\n  tyto sandbox serve --client-ca %s …\n", quoted(authority.File()))
+	fmt.Fprintf(out, "\nLet the server ask for it:\n\n  tyto sandbox serve --client-ca %s …\n", shellWord(authority.File()))
 	fmt.Fprintf(out, `
 Copy both files to each agent, and name them in its policy:
 
@@ -171,8 +171,8 @@ func absolute(path string) string {
 	return path
 }
 
-// quoted writes a path such that it can be pasted into a shell, without quotes where it needs none.
-func quoted(path string) string {
+// shellWord writes a path such that it can be pasted into a shell, without quotes where it needs none.
+func shellWord(path string) string {
 	for _, r := range path {
 		plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '/' || r == '.' || r == '-' || r == '_'
 		if !plain {

@@ -251,7 +251,7 @@ func (f *serveFlags) identity(now time.Time) (*identity, error) {
 	}
 	id.leaf = pair.Leaf
 	if now.After(id.leaf.NotAfter) {
-		return nil, usagef("renew it: tyto sandbox cert --out "+quoted(filepath.Dir(certificate))+" --renew",
+		return nil, usagef("renew it: tyto sandbox cert --out "+shellWord(filepath.Dir(certificate))+" --renew",
 			"the certificate %q has expired on %s", certificate, id.leaf.NotAfter.Format(time.DateOnly))
 	}
 	id.tls = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
