@@ -9,6 +9,7 @@ import (
 	"tyto/report"
 	"tyto/rules"
 	"tyto/sandbox/static/facts"
+	"tyto/sandboxlink/decide/inspect"
 	"tyto/scanner/examine"
 	"tyto/scanner/worker"
 )
@@ -18,7 +19,7 @@ const compileCommand = "compile"
 
 // newWorker returns the command that Tyto starts itself as, to examine content.
 func newWorker() *cobra.Command {
-	var probe, structure bool
+	var probe, structure, inspection bool
 	cmd := &cobra.Command{
 		Use:   "worker",
 		Short: "Examine content (started by Tyto itself)",
@@ -37,10 +38,14 @@ ends with 0 if everything was refused, else with 1. Nothing is changed or sent.`
 			if structure {
 				return worker.Serve(facts.Handler{})
 			}
+			if inspection {
+				return worker.Serve(new(inspect.Handler))
+			}
 			return worker.Serve(examine.New())
 		},
 	}
 	cmd.Flags().BoolVar(&structure, "facts", false, "look at the structure of samples, for the sandbox")
+	cmd.Flags().BoolVar(&inspection, "inspect", false, "look for what makes a file worth asking a sandbox about")
 	cmd.Flags().BoolVar(&probe, "probe", false, "show what a worker process can and cannot do on this computer")
 	return cmd
 }

@@ -1,14 +1,47 @@
 // Package decide says whether an object that was accessed is worth a sandbox's look, and why.
+//
+// # The steps
+//
+// Cheap ones come before expensive ones, and each leaves a [Reason]:
+//
+//	size ► remembered? ► type by the first bytes ► allowed path ► digest ► allowed digest ► package ► trusters ►
+//	known for long ► inspection in a worker ► signature ► risk
+//
+// The steps up to the inspection can end it: the object is too large, cannot carry code, or is trusted. Whatever is
+// left has a risk from 0 to 100, made of what it is, what it can do, where it lies, where it came from, what it is
+// called and whether it was started; from [Policy.AskFrom] it is asked about.
+//
+// # Trust
+//
+// Trust is always in content. A path is trusted only in places where nobody but the administrator can put
+// anything, and it is looked up from the file that is open, not taken from who asks. A package is trusted for the digest that it
+// delivered, a signer for a signature that verifies over the whole program.
+//
+// # Who reads what
+//
+// This package hashes content and compares its first bytes with tables. All that follows what a file says of
+// itself is done by package inspect in a confined worker process, which is started when it is needed and ended when
+// nothing has come for a while.
+//
+// # Remembering
+//
+// A decision is remembered for ten minutes by the file's identity, path and way of access, where the file system
+// keeps a time of change that cannot be set, and if that time is a minute ago: a program that has a file mapped for
+// writing can change it for a moment without a trace. What was seen in content is remembered by its digest.
 package decide
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"os"
 	"time"
 
+	"tyto/sandboxlink/decide/authenticode"
 	"tyto/sandboxlink/decide/inspect"
+	"tyto/sandboxlink/decide/packages"
 )
 
 // Kind is a class of content that can carry code: see [inspect.Kinds].
@@ -83,17 +116,55 @@ type Reason struct {
 
 // Decider decides. All its methods may be called concurrently.
 type Decider struct {
-	options Options
+	options  Options
+	policy   rules
+	packages packages.Database
+	workers  *workers
+
+	remembered *memory[key, remembered]
+	facts      *memory[[sha256.Size]byte, *inspect.Facts]
+	signatures *memory[[sha256.Size]byte, *authenticode.Signature] // as the system sees them
 }
 
-// New returns a decider. Nothing is started and no package database is read before it is needed. Close
-// must be called.
-func New(o Options) (*Decider, error) { return &Decider{options: o}, nil }
+// New returns a decider. The files that the policy names are read now; nothing is started and no package database is
+// read before it is needed. Close must be called.
+func New(o Options) (*Decider, error) {
+	if err := o.Policy.Check(); err != nil {
+		return nil, err
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Idle = cmp.Or(o.Idle, time.Minute)
+	d := &Decider{options: o}
+	var err error
+	if d.policy, err = newRules(&o.Policy); err != nil {
+		return nil, err
+	}
+	if o.Policy.TrustPackages {
+		d.packages = packages.System(packages.Options{Root: o.Root, Now: o.Now, Log: o.Log})
+	}
+	if d.workers, err = newWorkers(o, d.policy.roots); err != nil {
+		return nil, err
+	}
+	d.remembered = newMemory[key, remembered](maxRemembered)
+	d.facts = newMemory[[sha256.Size]byte, *inspect.Facts](maxRemembered)
+	d.signatures = newMemory[[sha256.Size]byte, *authenticode.Signature](maxRemembered)
+	return d, nil
+}
 
-// Close ends the worker. Decisions that are under way fail.
-func (d *Decider) Close() error { return nil }
+// Close ends the worker and waits for it. Decisions must not be under way.
+func (d *Decider) Close() error { return d.workers.close() }
 
-// Decide decides about one object. The error says that the object could not be read, or that ctx has ended.
+// Decide decides about one object. The error says that the object could not be read, or that ctx has ended. What keeps it
+// from being looked into is no error but a reason to ask.
 func (d *Decider) Decide(ctx context.Context, r Request) (Decision, error) {
-	return Decision{}, errors.New("not yet")
+	l := &look{Decider: d, ctx: ctx, request: r, decision: Decision{Path: r.Path}}
+	if err := l.run(); err != nil {
+		return Decision{}, fmt.Errorf("decide about %q: %w", r.Path, err)
+	}
+	return l.decision, nil
 }

@@ -2,11 +2,14 @@ package decide
 
 import (
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"tyto/finding/size"
 	"tyto/sandboxlink/decide/inspect"
+	"tyto/scanner/walk"
 )
 
 // Policy says which objects are worth asking about. Use [DefaultPolicy]: the zero value asks about nothing. The "doc"
@@ -59,5 +62,87 @@ func (e *CheckError) Error() string {
 	return b.String()
 }
 
+// Limits on settings.
+const (
+	mostEntries   = 1000 // of one list
+	longestKnown  = 10 * 365 * 24 * time.Hour
+	shortestKnown = time.Hour
+)
+
 // Check holds the settings against what they may be. It reads no file. The error is a *[CheckError].
-func (p *Policy) Check() error { return nil }
+func (p *Policy) Check() error {
+	c := new(CheckError)
+	for i, k := range p.Kinds {
+		if !slices.Contains(inspect.Kinds, Kind(k)) {
+			c.add("kinds", i, "%q is unknown: the kinds are %s", k, strings.Join(DefaultPolicy().Kinds, ", "))
+		}
+	}
+	switch {
+	case p.MinSize < 0 || p.MinSize > p.MaxSize:
+		c.add("min_size", -1, "%s is more than max_size, %s: nothing would be asked about", p.MinSize, p.MaxSize)
+	case p.MaxSize > 4<<30:
+		c.add("max_size", -1, "%s is more than any sandbox takes: use at most 4GiB", p.MaxSize)
+	}
+	if p.AskFrom < 0 || p.AskFrom > 100 {
+		c.add("ask_from", -1, "%d cannot be: the risk is 0 to 100", p.AskFrom)
+	}
+	if p.KnownFor != 0 && (p.KnownFor < shortestKnown || p.KnownFor > longestKnown) {
+		c.add("known_for", -1, "%s cannot be: use 1h to 3650d, or 0 for never", p.KnownFor)
+	}
+	c.list("kinds", p.Kinds, func(string) error { return nil })
+	c.list("signers", p.Signers, func(s string) error { _, err := parseSigner(s); return err })
+	c.list("roots", p.Roots, absolute)
+	c.list("allow_hashes", p.AllowHashes, func(s string) error {
+		if _, ok := parseHash(s); ok || filepath.IsAbs(s) {
+			return nil
+		}
+		return fmt.Errorf("%q is neither a SHA-256 of 64 hexadecimal digits nor the whole path of a file with such", s)
+	})
+	c.list("allow_paths", p.AllowPaths, absolutePattern)
+	c.list("risky_paths", p.RiskyPaths, pattern)
+	if len(c.Problems) > 0 {
+		return c
+	}
+	return nil
+}
+
+// add notes a problem of a setting, or of one entry of a list.
+func (e *CheckError) add(field string, index int, format string, args ...any) {
+	if index >= 0 {
+		field = fmt.Sprintf("%s[%d]", field, index)
+	}
+	e.Problems = append(e.Problems, Problem{Field: field, Text: fmt.Sprintf(format, args...)})
+}
+
+// list checks the entries of a list.
+func (e *CheckError) list(field string, entries []string, check func(string) error) {
+	if len(entries) > mostEntries {
+		e.add(field, -1, "there are %d entries, at most %d", len(entries), mostEntries)
+		return
+	}
+	for i, entry := range entries {
+		if err := check(entry); err != nil {
+			e.add(field, i, "%v", err)
+		}
+	}
+}
+
+func absolute(path string) error {
+	if !filepath.IsAbs(path) {
+		return fmt.Errorf("%q is no whole path", path)
+	}
+	return nil
+}
+
+func pattern(text string) error {
+	_, err := walk.ParsePattern(text)
+	return err
+}
+
+// absolutePattern demands a place: a bare name would allow a file of that name anywhere.
+func absolutePattern(text string) error {
+	if !filepath.IsAbs(text) {
+		return fmt.Errorf("%q is no whole path: a bare name would be allowed wherever the administrator keeps one", text)
+	}
+	return pattern(text)
+}

@@ -71,7 +71,7 @@ const (
 	LongCommand   Code = "long-command" // a shortcut with a long command line
 	Holds         Code = "holds-"       // with a kind: an archive that holds such a thing
 	Obfuscated    Code = "obfuscated"   // written so that it cannot be read
-	DownloadsCode Code = "downloads"    // a script that gets something from elsewhere and runs it
+	DownloadsCode Code = "gets-code"    // a script that gets something from elsewhere and runs it
 	Damaged       Code = "damaged"      // does not follow its format
 	Cut           Code = "not-all-seen" // a limit was reached
 )
