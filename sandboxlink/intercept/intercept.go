@@ -102,7 +102,7 @@ type Options struct {
 	// one that is mounted in this mount namespace, now or later: not those that are made by the kernel (proc,
 	// sysfs, …), come over the network, or are answered by another program (FUSE, but for
 	// fuseblk). On Windows these are folders, watched with all below them; empty is each fixed and
-	// removable drive.
+	// removable drive. Interpreted scripts and programs without a file are noticed wherever they are.
 	FileSystems []string
 	// Exec and Open are what is intercepted: starting programs, opening files (which includes
 	// starting programs by the way of an interpreter or the dynamic linker).
