@@ -35,7 +35,7 @@ func accept(entry any) bool {
 		return e.Name != "" && fits(e.Name, e.Path)
 	case *Connection:
 		_, err := netip.ParseAddr(e.Address)
-		return err == nil && e.Port >= 0 && e.Port <= 65535 && fits(e.Protocol)
+		return err == nil && e.Port >= 0 && e.Port <= 65535 && fits(e.Protocol, e.Domain)
 	}
 	return false
 }

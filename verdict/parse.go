@@ -182,6 +182,9 @@ func (p *parser) expect(delim json.Delim) error {
 
 // check holds what makes a report one against the rules, and puts the rest in order.
 func (r *Report) check() error {
+	if r.Format == 0 {
+		return errors.New("no format is given: not a report of Tyto")
+	}
 	if r.Format != Format {
 		return fmt.Errorf("%w: format %d, known is %d", ErrFormat, r.Format, Format)
 	}

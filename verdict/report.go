@@ -144,8 +144,10 @@ type Service struct {
 
 // Connection is one that was tried.
 type Connection struct {
-	Protocol string     `json:"protocol"` // "tcp", "udp"; empty if the report does not say
-	Address  string     `json:"address"`
-	Port     int        `json:"port"` // 0 if the report does not say
-	Time     *time.Time `json:"time,omitempty"`
+	Protocol string `json:"protocol"` // "tcp", "udp"; empty if the report does not say
+	Address  string `json:"address"`
+	Port     int    `json:"port"` // 0 if the report does not say
+	// Domain is a name that was resolved to the address, the best known if there are several; may be empty.
+	Domain string     `json:"domain,omitempty"`
+	Time   *time.Time `json:"time,omitempty"`
 }

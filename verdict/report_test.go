@@ -36,7 +36,7 @@ func whole() *verdict.Report {
 		Domains:    []string{"evil.example"},
 		URLs:       []string{"http://evil.example/"},
 		Connections: []verdict.Connection{
-			{Protocol: "tcp", Address: "192.0.2.1", Port: 443, Time: &at},
+			{Protocol: "tcp", Address: "192.0.2.1", Port: 443, Domain: "evil.example", Time: &at},
 		},
 		Notes: []string{"made by hand"}, Skipped: 1, Cut: 2,
 	}

@@ -3,6 +3,7 @@ package derive
 import (
 	"encoding/hex"
 	"strconv"
+	"strings"
 
 	"tyto/ioc"
 	"tyto/verdict"
@@ -26,7 +27,7 @@ func (c *collector) contents() {
 		why, confidence = "hash of the object, presumed from the name that the sandbox gave it", 75
 	}
 	if o.SHA256 != "" || o.MD5 != "" {
-		c.content(verdict.Dropped{Path: o.Name, Size: o.Size, SHA256: o.SHA256, MD5: o.MD5}, why, confidence)
+		c.content(verdict.Dropped{Path: o.Name, Size: o.Size, SHA256: o.SHA256, SHA1: o.SHA1, MD5: o.MD5}, why, confidence)
 	}
 	for _, dropped := range c.derived.report.Dropped {
 		if dropped.SHA256 == o.SHA256 {
@@ -53,7 +54,22 @@ func (c *collector) content(file verdict.Dropped, why string, confidence int) {
 			tests = append(tests, Test{termSize, "is", "int", strconv.FormatInt(file.Size, 10)})
 		}
 	}
-	c.add(Indicator{Kind: Content, Tests: tests, Confidence: confidence, Why: why, Evidence: []string{name}})
+	c.add(Indicator{Kind: Content, Tests: tests, Confidence: confidence, Why: why, Evidence: []string{name}, stix: stixContent(file)})
+}
+
+// stixContent compares all hashes that are known: other programs than Tyto may look for any of them.
+func stixContent(file verdict.Dropped) string {
+	var any []string
+	for _, hash := range []struct{ name, value string }{{"'SHA-256'", file.SHA256}, {"'SHA-1'", file.SHA1}, {"MD5", file.MD5}} {
+		if hash.value != "" {
+			any = append(any, "file:hashes."+hash.name+" = "+stixText(hash.value))
+		}
+	}
+	hashes := strings.Join(any, " OR ")
+	if file.SHA256 == "" && file.Size > 0 {
+		return "(" + hashes + ") AND file:size = " + strconv.FormatInt(file.Size, 10)
+	}
+	return hashes
 }
 
 // commonContent says why a content is likely to be on clean computers, or "".

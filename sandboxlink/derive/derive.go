@@ -24,6 +24,7 @@
 package derive
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -76,6 +77,8 @@ type Indicator struct {
 	Why string
 	// Evidence are the report's own words, at most a few.
 	Evidence []string
+
+	stix string // the comparison in a STIX pattern, without brackets
 }
 
 // Test is one condition in the vocabulary of OpenIOC.
@@ -129,6 +132,14 @@ func Derive(r *verdict.Report, o Options) *Derived {
 	d.ID = newUUID(namespace, "object", r.Object.SHA256)
 	c := &collector{options: o, derived: d, seen: map[string]int{}, left: map[leftKey]int{}}
 	c.contents()
+	c.files()
+	c.registry()
+	c.services()
+	c.mutexes()
+	c.domains()
+	c.urls()
+	c.addresses()
+	d.sort()
 	return d
 }
 
@@ -141,4 +152,14 @@ func (d *Derived) Hashes() []string {
 		}
 	}
 	return hashes
+}
+
+// sort puts the indicators in order: by kind, and the surest first.
+func (d *Derived) sort() {
+	slices.SortStableFunc(d.Indicators, func(a, b Indicator) int {
+		return cmp.Or(cmp.Compare(slices.Index(Kinds(), a.Kind), slices.Index(Kinds(), b.Kind)), cmp.Compare(b.Confidence, a.Confidence))
+	})
+	slices.SortStableFunc(d.LeftOut, func(a, b LeftOut) int {
+		return cmp.Or(cmp.Compare(slices.Index(Kinds(), a.Kind), slices.Index(Kinds(), b.Kind)), cmp.Compare(a.Reason, b.Reason))
+	})
 }

@@ -32,6 +32,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"tyto/verdict"
@@ -83,11 +84,13 @@ type translator struct {
 	calls int             // that were looked at
 	// handles counts keys that are told relative to a handle whose key nobody told.
 	handles int
+	// resolved are the names that were resolved to an address.
+	resolved map[netip.Addr][]string
 }
 
 func newTranslator(root value) *translator {
 	return &translator{
-		root: root.object(), seen: map[string]bool{}, files: map[string]int{},
+		root: root.object(), seen: map[string]bool{}, files: map[string]int{}, resolved: map[netip.Addr][]string{},
 		r: &verdict.Report{Format: verdict.Format},
 	}
 }

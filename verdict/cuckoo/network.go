@@ -18,6 +18,7 @@ func (t *translator) network() {
 		t.skip()
 		return
 	}
+	t.names(network)
 	if traffic := network.get("traffic"); traffic.kind() == '{' { // get/iocs
 		t.requests(traffic.get("http"))
 	}
@@ -44,6 +45,39 @@ func (t *translator) network() {
 	t.requests(network.get("http"))
 	t.requests(network.get("http_ex"))
 	t.requests(network.get("https_ex"))
+}
+
+// names notes which names were resolved to which addresses.
+func (t *translator) names(network value) {
+	note := func(address, name string) {
+		if a, err := netip.ParseAddr(address); err == nil && name != "" && len(t.resolved) < maxFields {
+			t.resolved[a] = append(t.resolved[a], strings.ToLower(name))
+		}
+	}
+	for d := range network.get("domains").elements() {
+		address, _ := d.get("ip").text()
+		name, _ := d.get("domain").text()
+		note(address, name)
+	}
+	for d := range network.get("dns").elements() {
+		name, _ := either(d.get("request"), d.get("hostname")).text()
+		for answer := range d.get("answers").elements() {
+			address, _ := answer.get("data").text()
+			note(address, name)
+		}
+	}
+}
+
+// nameOf returns the shortest of the names that were resolved to an address: a site's own rather than one of
+// its customers'.
+func (t *translator) nameOf(a netip.Addr) string {
+	shortest := ""
+	for _, name := range t.resolved[a] {
+		if len(name) <= 253 && (shortest == "" || len(name) < len(shortest)) {
+			shortest = name
+		}
+	}
+	return shortest
 }
 
 // requests reads HTTP requests, of which older reports tell the address in one piece.
@@ -81,7 +115,7 @@ func (t *translator) connection(protocol, address string, port int) {
 	}
 	t.seen["host\x00"+a.String()] = true
 	if t.isNew(len(t.r.Connections), "connection", protocol, a.String(), strconv.Itoa(port)) {
-		t.r.Connections = append(t.r.Connections, verdict.Connection{Protocol: protocol, Address: a.String(), Port: port})
+		t.r.Connections = append(t.r.Connections, verdict.Connection{Protocol: protocol, Address: a.String(), Port: port, Domain: t.nameOf(a)})
 	}
 }
 
@@ -93,7 +127,7 @@ func (t *translator) host(address string) {
 		return
 	}
 	if t.isNew(len(t.r.Connections), "host", a.String()) {
-		t.r.Connections = append(t.r.Connections, verdict.Connection{Address: a.String()})
+		t.r.Connections = append(t.r.Connections, verdict.Connection{Address: a.String(), Domain: t.nameOf(a)})
 	}
 }
 
