@@ -90,6 +90,8 @@ type stateJSON struct {
 	Attempts  int       `json:"attempts,omitempty"`
 	NotBefore time.Time `json:"not_before,omitzero"`
 	LastError string    `json:"last_error,omitempty"`
+	Forgotten int       `json:"forgotten,omitempty"`
+	Refusals  []Refusal `json:"refusals,omitempty"`
 }
 
 // newHead returns the first head of a file, in the smallest size that leaves room for a state.
@@ -113,7 +115,7 @@ func (h *head) slot() int64 { return int64(h.number%2) * int64(h.size) }
 // content returns where the content begins.
 func (h *head) content() int64 { return 2 * int64(h.size) }
 
-// encode returns the head as it is written. What does not fit is left out: first of the last error, then names.
+// encode returns the head as it is written. What does not fit is left out: first of the last error and of refusals, then names.
 func (h *head) encode() ([]byte, error) {
 	text, err := h.fit()
 	if err != nil {
@@ -140,6 +142,8 @@ func (h *head) fit() ([]byte, error) {
 		}
 		if s := &h.meta.state; s.LastError != "" {
 			s.LastError = cut(s.LastError, len(s.LastError)/2)
+		} else if s.forgetReason() {
+			continue
 		} else if o := &h.meta.object; !o.forgetName() {
 			if len(o.Why) == 0 {
 				return nil, fmt.Errorf("the description has %d bytes and does not fit", len(text))
@@ -203,7 +207,7 @@ func (m *meta) unmarshal(text []byte) error {
 	for _, n := range j.Names {
 		o.Names = append(o.Names, Name{string(n.Path), n.Seen, n.By})
 	}
-	*m = meta{object: o.bound(), state: State(j.State), stored: j.Stored}
+	*m = meta{object: o.bound(), state: State(j.State).bound(), stored: j.Stored}
 	return m.state.check()
 }
 

@@ -134,7 +134,7 @@ func (i *Item) Update(s State) error {
 	}
 	err := s.check()
 	if err == nil {
-		s.LastError = cut(s.LastError, maxError)
+		s = s.bound()
 		i.State = s
 		i.q.mu.Lock()
 		i.q.hold(i.e, s.NotBefore)

@@ -3,6 +3,7 @@ package queue
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,6 +16,9 @@ const (
 	maxWhy   = 16   // reasons
 	maxText  = 256  // bytes of any other text
 	maxError = 512  // bytes of State.LastError
+	// MaxRefusals is how many servers there may be that have refused; those beyond are asked again.
+	MaxRefusals = 32
+	maxReason   = 128 // bytes of Refusal.Reason
 )
 
 // Object is one content that a sandbox should look at.
@@ -60,6 +64,16 @@ type State struct {
 	NotBefore time.Time
 	// LastError says why the last attempt failed; it is cut to 512 bytes.
 	LastError string
+	// Forgotten counts how often the server has lost the task.
+	Forgotten int
+	// Refusals are of servers that cannot judge the object, at most [MaxRefusals].
+	Refusals []Refusal
+}
+
+// Refusal says why a server cannot judge an object.
+type Refusal struct {
+	Server string `json:"server"`
+	Reason string `json:"reason,omitempty"` // cut to 128 bytes, and left out where there is no room
 }
 
 // Entry is an object in the queue.
@@ -145,6 +159,33 @@ func (o *Object) forgetName() bool {
 	o.Names = append(o.Names[:1:1], o.Names[2:]...)
 	o.MoreNames++
 	return true
+}
+
+// bound returns the state within the limits of what is kept.
+func (s State) bound() State {
+	s.LastError = cut(s.LastError, maxError)
+	refusals := s.Refusals[:min(len(s.Refusals), MaxRefusals)]
+	s.Refusals = nil
+	for _, r := range refusals {
+		s.Refusals = append(s.Refusals, Refusal{cut(r.Server, maxText), cut(r.Reason, maxReason)})
+	}
+	return s
+}
+
+// forgetReason leaves out the reason of one refusal, then whole refusals, and reports whether there was one.
+func (s *State) forgetReason() bool {
+	for i := range s.Refusals {
+		if s.Refusals[i].Reason != "" {
+			s.Refusals = slices.Clone(s.Refusals)
+			s.Refusals[i].Reason = ""
+			return true
+		}
+	}
+	if n := len(s.Refusals); n > 0 {
+		s.Refusals = s.Refusals[:n-1]
+		return true
+	}
+	return false
 }
 
 // check refuses states that could not be kept whole: half a task's name is another task.
