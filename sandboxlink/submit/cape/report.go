@@ -45,7 +45,7 @@ func (b *Backend) result(ctx context.Context, id string, o wire.Object) (wire.An
 func (b *Backend) report(ctx context.Context, id string) ([]byte, error) {
 	var kept bytes.Buffer
 	reply, err := b.client.Stream(ctx, "/apiv2/tasks/get/report/"+id+"/json/", maxRaw, func(r io.Reader) error {
-		return slim(&kept, r)
+		return slim(&kept, r, roomy, wire.MaxReport)
 	})
 	if err != nil {
 		return nil, err

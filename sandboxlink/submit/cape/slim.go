@@ -22,11 +22,11 @@ const (
 // call of each process, and the strings of the file.
 var heavy = map[string]bool{"calls": true, "strings": true, "enhanced": true}
 
-// slim copies a JSON document without the space between its parts. When it becomes large, the values of
-// [heavy] members are left out, and null stands in their place. At most [wire.MaxReport] bytes are kept. It
-// follows strings and brackets only; whether the rest is JSON is the reader's business.
-func slim(to *bytes.Buffer, from io.Reader) error {
-	s := slimmer{out: to}
+// slim copies a JSON document without the space between its parts. When it becomes longer than roomy, the values
+// of [heavy] members are left out, and null stands in their place. More than longest bytes are an error. It follows
+// strings and brackets only; whether the rest is JSON is the reader's business.
+func slim(to *bytes.Buffer, from io.Reader, roomy, longest int) error {
+	s := slimmer{out: to, roomy: roomy, longest: longest}
 	in := bufio.NewReaderSize(from, 64<<10)
 	for {
 		c, err := in.ReadByte()
@@ -44,8 +44,9 @@ func slim(to *bytes.Buffer, from io.Reader) error {
 
 // slimmer is the state between two bytes.
 type slimmer struct {
-	out   *bytes.Buffer
-	depth int
+	out            *bytes.Buffer
+	roomy, longest int
+	depth          int
 
 	key               []byte // the string that was read last, as far as it may be a key
 	inString, escaped bool
@@ -132,12 +133,12 @@ func (s *slimmer) keep(c byte) error {
 	switch {
 	case s.dropping:
 		return nil
-	case s.value > 0 && s.out.Len() >= roomy:
+	case s.value > 0 && s.out.Len() >= s.roomy:
 		s.dropping = true
 		s.out.Truncate(s.start)
 		s.out.WriteString("null")
 		return nil
-	case s.out.Len() >= wire.MaxReport:
+	case s.out.Len() >= s.longest:
 		return errLong
 	}
 	return s.out.WriteByte(c)

@@ -144,7 +144,7 @@ func failure(message string, retry time.Duration) error {
 		e.Reason = "the server says that something failed, and not what"
 	case has("still being analyzed", "still being analysed", "not finished", "still running"):
 		e.Kind, e.Err = wire.Refused, errUnfinished
-	case has("does not exist", "task not found", "not found in database"):
+	case has("task does not exist", "task not found"):
 		return fmt.Errorf("%w: %s", wire.ErrForgotten, message)
 	case has("is disabled", "disabled", "don't have permission", "no permission"):
 		e.Kind, e.Err = wire.Config, errDisabled
@@ -154,7 +154,8 @@ func failure(message string, retry time.Duration) error {
 		e.Kind = wire.Refused
 	case has("throttled", "limit exceeded", "rate limit", "too many"):
 		e.Kind = wire.Busy
-	case has("exceed", "too big", "too large", "empty file", "not supported", "unsupported", "not allowed", "no file was submitted", "duplicated", "blocklist", "no reports created"):
+	case has("exceed", "too big", "too large", "empty file", "not supported", "unsupported", "not allowed", "no file was submitted", "duplicated", "blocklist",
+		"no reports created", "does not exist", "not found", "unable to retrieve"):
 		e.Kind = wire.Refused
 	}
 	return e
