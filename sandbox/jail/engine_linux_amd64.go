@@ -145,7 +145,7 @@ func (e *Engine) run(ctx context.Context, sample *os.File, o order) (a answer, e
 		return answer{}, err
 	}
 	o.MemoryGroup, o.Groups = group.memory, len(files)
-	a, err = e.talk(ctx, o, append([]*os.File{sample}, files...))
+	a, err = e.talk(ctx, o, sample, files)
 	if !group.memory {
 		a.Missing = append(a.Missing, "no memory cgroup: memory is limited for each process, and together only by looking ten times a second")
 	}
@@ -155,41 +155,67 @@ func (e *Engine) run(ctx context.Context, sample *os.File, o order) (a answer, e
 	return a, err
 }
 
-// talk starts the tracer, gives it its order, and reads its answer.
-func (e *Engine) talk(ctx context.Context, o order, files []*os.File) (a answer, err error) {
+// farewell bounds the waiting for an answer after ctx has ended, and for killed processes to be gone.
+const farewell = 10 * time.Second
+
+// talk starts the tracer, gives it its order, and reads its answer. When ctx ends, the tracer ends the sample and
+// still answers with what it has seen.
+func (e *Engine) talk(ctx context.Context, o order, sample *os.File, groups []*os.File) (a answer, err error) {
+	lifeline, held, err := os.Pipe()
+	if err != nil {
+		return answer{}, err
+	}
+	defer lifeline.Close()
+	defer held.Close()
 	cmd := exec.CommandContext(ctx, e.Tracer[0], e.Tracer[1:]...)
-	cmd.ExtraFiles = files
+	cmd.ExtraFiles = append([]*os.File{sample, held}, groups...)
 	cmd.Env = []string{} // it needs none, and the server's may hold secrets
-	// Killed as a group: nothing of it is in another.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = 10 * time.Second
 	diagnosis := &prefix{limit: 8 << 10}
 	cmd.Stderr = diagnosis
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return answer{}, err
 	}
-	out, err := cmd.StdoutPipe()
+	// Its input stays open until it has answered, or is to end: see order.
+	cmd.Cancel, cmd.WaitDelay = in.Close, farewell
+	out, answered, err := os.Pipe()
 	if err != nil {
 		return answer{}, err
 	}
-	if err := cmd.Start(); err != nil {
+	defer out.Close()
+	cmd.Stdout = answered
+	err = cmd.Start()
+	answered.Close()
+	if err != nil {
 		return answer{}, fmt.Errorf("start the jail's tracer: %w", err)
 	}
-	// Its input stays open until it has answered: see order.
+	held.Close()
+	read := make(chan error, 1)
+	go func() { read <- json.NewDecoder(io.LimitReader(out, maxAnswer)).Decode(&a) }()
 	wrote := json.NewEncoder(in).Encode(o)
-	read := json.NewDecoder(io.LimitReader(out, maxAnswer)).Decode(&a)
-	in.Close()
 	ended := cmd.Wait()
+	// The tracer alone holds the other end, and it is gone.
+	problem := errors.Join(wrote, <-read)
+	if err := untilClosed(lifeline); err != nil {
+		return answer{}, fmt.Errorf("wait for the end of the jail: %w", err)
+	}
 	switch {
-	case ctx.Err() != nil:
-		return answer{}, fmt.Errorf("run the sample: %w", ctx.Err())
-	case read != nil || wrote != nil || ended != nil:
-		return answer{}, fmt.Errorf("the jail's tracer failed: %w, it said %q", errors.Join(wrote, read, ended), diagnosis.bytes)
+	case problem != nil:
+		return answer{}, fmt.Errorf("the jail's tracer failed: %w, it said %q", errors.Join(problem, ended, ctx.Err()), diagnosis.bytes)
 	case a.Failed != "":
-		return answer{}, errors.New(a.Failed)
+		return answer{}, errors.Join(errors.New(a.Failed), ctx.Err())
 	}
 	return a, nil
+}
+
+// untilClosed waits until nobody holds the lifeline any more.
+func untilClosed(lifeline *os.File) error {
+	if err := lifeline.SetReadDeadline(time.Now().Add(farewell)); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, lifeline)
+	return err
 }
 
 // saw says in a sentence what was done.

@@ -30,7 +30,7 @@ type order struct {
 	Processes int
 	// MemoryGroup says that a cgroup bounds the memory of all.
 	MemoryGroup bool
-	// Groups is how many open cgroup.procs files follow after the sample's.
+	// Groups is how many open cgroup.procs files follow after the sample and the lifeline.
 	Groups int
 }
 

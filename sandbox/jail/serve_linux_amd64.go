@@ -68,7 +68,7 @@ func (o order) serve(ctx context.Context) (a answer, err error) {
 	w := watch(t.Memory, !t.MemoryGroup)
 	record, err := trace.Run(ctx, trace.Options{
 		Command:  o.command(systemLinks()),
-		Files:    []*os.File{t.null, t.outputWrite, t.outputWrite, t.sample, t.filter},
+		Files:    []*os.File{t.null, t.outputWrite, t.outputWrite, t.sample, t.lifeline, t.filter},
 		Sample:   o.samplePath(),
 		Time:     o.Time,
 		Confine:  t.confine,
@@ -94,7 +94,7 @@ func (o order) serve(ctx context.Context) (a answer, err error) {
 // turn is the tracer's side of one run.
 type turn struct {
 	order
-	null, outputRead, outputWrite, sample, filter *os.File
+	null, outputRead, outputWrite, sample, lifeline, filter *os.File
 
 	groups  []*os.File
 	room    *room
@@ -118,7 +118,7 @@ func (t *turn) closeForeignFiles() error {
 
 // openFiles opens what needs the rights that are given up next.
 func (t *turn) openFiles() (err error) {
-	t.sample = os.NewFile(sampleFD, "sample")
+	t.sample, t.lifeline = os.NewFile(sampleFD, "sample"), os.NewFile(lifelineFD, "lifeline")
 	for i := range t.Groups {
 		t.groups = append(t.groups, os.NewFile(uintptr(groupsFD+i), "cgroup.procs"))
 	}

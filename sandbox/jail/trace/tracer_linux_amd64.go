@@ -84,6 +84,7 @@ type tracer struct {
 
 	command int // pid of the command
 	sample  int // pid of the sample's first process; 0 until it is executed
+	init    int // its parent, the first process of the jail's namespace of processes
 	began   time.Time
 	tasks   map[int]*task // by thread id
 
@@ -194,6 +195,9 @@ func (t *tracer) drain() error {
 // ended is called when a thread or process is gone.
 func (t *tracer) ended(tid int, status unix.WaitStatus) {
 	delete(t.tasks, tid)
+	if tid == t.init {
+		_ = unix.Kill(t.command, unix.SIGKILL) // parked; it is this process's child and not waited for yet
+	}
 	if tid != t.sample {
 		return
 	}
@@ -232,6 +236,9 @@ func (t *tracer) stopped(tid int, status unix.WaitStatus) error {
 		t.left(tid)
 		t.resume(tid, 0)
 	case unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
+		if tid == t.command {
+			return nil // parked
+		}
 		// A new process begins with a SIGSTOP. Any other would make the sample wait for somebody who
 		// wakes it: swallow it, and it goes on.
 		if task, known := t.tasks[tid]; known && task.begun {
@@ -321,6 +328,7 @@ func (t *tracer) executed(tid int) error {
 		for _, o := range t.tasks {
 			o.process.supervises = o != task
 		}
+		t.park(tid)
 	}
 	t.started(task, note)
 	if !first {
@@ -334,6 +342,16 @@ func (t *tracer) executed(tid int) error {
 	t.began = t.Now()
 	t.killer.extend(t.Time)
 	return nil
+}
+
+// park stops the command, and leaves it stopped until the first process of the namespace has ended, which waits for
+// all others. The command would end when the sample's first process does, and everything with it; but the
+// first process of malware often only starts the second and ends.
+func (t *tracer) park(sample int) {
+	_, _, t.init = identify(sample)
+	if t.init != t.command {
+		_ = unix.Kill(t.command, unix.SIGSTOP)
+	}
 }
 
 // started writes down a program that was started.
