@@ -4,6 +4,8 @@
 //	                         ▲           │                                      critical areas
 //	presence ────────────────┘           └──► store: inventory, records        everything ──► events
 //
+//	accesses ──► sandboxlink ──► verdicts ──► response, indicators, tasks
+//
 // It decides little itself. When runs start, pause and go on is the scheduler's to say; whether somebody
 // is there, package idle's; what is done about a finding, package response's; what an administrator is
 // told, package events'. This package opens and closes them in the right order, translates between
@@ -53,6 +55,9 @@ type Options struct {
 	// Worker and Compile are the commands that examine content and compile rules; see
 	// [scanner.Options] and [detect.Options].
 	Worker, Compile []string
+	// Inspect is the command that looks into objects to tell whether a sandbox is asked about them; see
+	// [decide.Options].
+	Inspect []string
 	// Reload makes the agent read its policy again; nil: only when the file changes or somebody asks.
 	Reload <-chan struct{}
 	// Ready is called once the agent answers; nil for nobody.
@@ -92,9 +97,13 @@ type Agent struct {
 
 	vault vaultHolder
 	watch presenceHolder
-	mu    sync.Mutex
-	runs  map[int64]*memory // of runs that have not ended
-	sets  loadedSets
+	// sandbox is the link to sandboxes.
+	sandbox sandboxHolder
+	mu      sync.Mutex
+	runs    map[int64]*memory // of runs that have not ended
+	sets    loadedSets
+	// toldVerdicts is when it was told last that a content was met of which a verdict is known, by its SHA-256.
+	toldVerdicts map[string]time.Time
 	// lastRefused is when it was told last that somebody may not command the agent.
 	lastRefused time.Time
 }
@@ -207,6 +216,7 @@ func (a *Agent) work(ctx context.Context) error {
 	}
 	err := a.sched.Run(ctx)
 	a.watch.stop()
+	a.sandbox.stop(a)
 	parts.Wait()
 	a.hub.Send(events.AgentStopped, "the agent was told to stop", nil)
 	a.endedProperly()
@@ -267,6 +277,7 @@ func (a *Agent) followPolicy(ctx context.Context) {
 func (a *Agent) apply(ctx context.Context) {
 	p := a.policy()
 	a.watch.set(ctx, a, p)
+	a.sandbox.set(ctx, a, p)
 	if err := a.sched.Sync(ctx, scheduler.FromPolicy, p.Tasks); err != nil {
 		a.degraded("tasks", fmt.Errorf("not all tasks of the policy can be used: %w", err))
 	} else {
@@ -291,6 +302,7 @@ func (a *Agent) tidyDaily(ctx context.Context) {
 		if _, err := a.store.Prune(ctx, a.o.Now().Add(-a.policy().Results.Keep)); err != nil && ctx.Err() == nil {
 			a.log.Error("remove what is old from the state file", "error", err)
 		}
+		a.tidyDerived()
 		timer.Reset(tidyEvery)
 	}
 }

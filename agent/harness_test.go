@@ -14,17 +14,22 @@ import (
 
 	"tyto/agent/control"
 	"tyto/agent/place"
+	"tyto/sandboxlink/decide/inspect"
 	"tyto/scanner/examine"
 	"tyto/scanner/worker"
 	"tyto/scheduler"
 )
 
-// workerArgument makes this test binary a worker.
-const workerArgument = "be-a-worker"
+// workerArgument makes this test binary a worker, inspectArgument one that looks for what sandboxes are asked about.
+const (
+	workerArgument  = "be-a-worker"
+	inspectArgument = "be-an-inspector"
+)
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == workerArgument {
-		if err := worker.Serve(examine.New()); err != nil {
+	handlers := map[string]worker.Handler{workerArgument: examine.New(), inspectArgument: new(inspect.Handler)}
+	if len(os.Args) > 1 && handlers[os.Args[1]] != nil {
+		if err := worker.Serve(handlers[os.Args[1]]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -137,6 +142,7 @@ func (m *machine) start() {
 		},
 		Version: "test",
 		Worker:  []string{os.Args[0], workerArgument},
+		Inspect: []string{os.Args[0], inspectArgument},
 		Log:     slog.New(slog.NewTextHandler(logWriter{m.t}, &slog.HandlerOptions{Level: slog.LevelInfo})),
 	}
 	m.ended.Go(func() { m.runErr = Run(ctx, o) })

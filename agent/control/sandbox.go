@@ -76,7 +76,7 @@ type Sandbox struct {
 type SandboxServer struct {
 	Address string `json:"address"`
 	Kind    string `json:"kind"`
-	// State is "ready", "resting" or "failing"; Error says why it is not ready.
+	// State is "ready" or "resting"; Error says why it rests.
 	State string `json:"state"`
 	Error string `json:"error,omitempty"`
 	// Until is when a server that rests is tried again.

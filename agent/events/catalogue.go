@@ -72,7 +72,6 @@ const (
 	AccessRefused       ID = "TY-703"
 	ObjectQueued        ID = "TY-710"
 	SandboxQueueFull    ID = "TY-711"
-	SandboxQueueRoom    ID = "TY-712"
 	QueuedExpired       ID = "TY-713"
 	QueuedDamaged       ID = "TY-714"
 	SandboxQueueFailed  ID = "TY-715"
@@ -182,7 +181,6 @@ var catalogue = []Kind{
 	{AccessRefused, "access-refused", Error, "Somebody started or opened what a sandbox has judged malicious, and was refused. Told once a minute for one content.", "The content is still on this computer: the data say where, and tyto quarantine add takes it away."},
 	{ObjectQueued, "sandbox-object-queued", Info, "An object that nobody has judged recently waits for a sandbox; access to it was allowed.", ""},
 	{SandboxQueueFull, "sandbox-queue-full", Error, "The queue for the sandboxes holds as much as it may. Nothing is added until objects have gone; what is accessed meanwhile is not asked about. Told once until the queue is below nine tenths again.", "See why servers take so little: tyto sandbox status; or raise sandbox.queue.limit."},
-	{SandboxQueueRoom, "sandbox-queue-room", Notice, "The queue for the sandboxes has room again. The data say how many objects were turned away.", ""},
 	{QueuedExpired, "sandbox-object-expired", Warning, "An object waited for a verdict longer than the policy allows and was given up.", "See why no server has answered: tyto sandbox status."},
 	{QueuedDamaged, "sandbox-object-damaged", Warning, "An object in the queue cannot be read and was set aside.", "Look for a failing disk, or for somebody who changes the data folder."},
 	{SandboxQueueFailed, "sandbox-queue-failed", Error, "The queue for the sandboxes cannot be written. Objects are not asked about meanwhile. Told once until it works again.", "See to the disk that holds the data folder: the message has the cause."},

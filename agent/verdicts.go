@@ -1,0 +1,301 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"tyto/agent/events"
+	"tyto/agent/policy"
+	"tyto/agent/response"
+	"tyto/finding"
+	"tyto/report"
+	"tyto/sandboxlink"
+	"tyto/sandboxlink/recall"
+	"tyto/scheduler"
+	"tyto/verdict"
+)
+
+// act does what the policy says about a verdict: it tells of it, makes indicators of the report, looks into the
+// inventory, moves the object into the quarantine, has the critical areas scanned and makes a task. Some of it may be
+// done twice, if the agent ends in between. It implements [sandboxlink.Options.Act].
+//
+// What a sandbox says is believed of the content that it was asked about, and of nothing else: the paths
+// here are those at which this computer met that content, and each is read again before it is moved.
+func (a *Agent) act(ctx context.Context, c sandboxlink.Case, parts *sandboxParts) (actions []string, err error) {
+	if !c.Known {
+		parts.recheck()
+	}
+	if !a.toldLately(&c) {
+		a.tellVerdict(&c)
+	}
+	if c.Verdict.Level != verdict.Malicious {
+		return nil, nil
+	}
+	var made *derived
+	if !c.Known {
+		if made, err = a.derive(ctx, &c); err != nil {
+			// It costs the task and the hunt for other files, not the response to this one.
+			a.degraded("sandbox indicators", err)
+		} else {
+			a.works("sandbox indicators")
+		}
+	}
+	places, err := a.places(ctx, &c, made)
+	if err != nil {
+		return nil, err
+	}
+	actions, err = a.respondTo(ctx, &c, places)
+	if err != nil {
+		return actions, err
+	}
+	if made != nil {
+		task, err := a.makeTask(ctx, &c, made)
+		if err != nil {
+			return actions, err
+		}
+		if task != "" {
+			actions = append(actions, fmt.Sprintf("task %q was made", task))
+		}
+	}
+	return actions, nil
+}
+
+// tellEvery is how often it is told that access to one content was refused or that it was met again.
+const tellEvery = time.Minute
+
+// toldLately reports whether the same was told within the last minute.
+func (a *Agent) toldLately(c *sandboxlink.Case) bool {
+	if !c.Known {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.o.Now()
+	last, ok := a.toldVerdicts[c.Verdict.SHA256]
+	if ok && now.Sub(last).Abs() < tellEvery {
+		return true
+	}
+	if len(a.toldVerdicts) >= maxTold || a.toldVerdicts == nil {
+		a.toldVerdicts = map[string]time.Time{} // at worst something is told twice in a minute
+	}
+	a.toldVerdicts[c.Verdict.SHA256] = now
+	return false
+}
+
+// tellVerdict tells of a verdict, or that an object is met of which it is known.
+func (a *Agent) tellVerdict(c *sandboxlink.Case) {
+	v := &c.Verdict
+	data := events.Data{
+		"file.hash.sha256": v.SHA256, "file.size": v.Size, "tyto.verdict": string(v.Level), "tyto.score": v.Score,
+		"tyto.sandbox": v.Sandbox, "tyto.sandbox.server": v.Server, "tyto.sandbox.database": v.Database, "threat.names": v.Threats,
+	}
+	path, by := "", ""
+	if len(c.Seen) > 0 {
+		path, by = c.Seen[0].Path, c.Seen[0].By
+		data["file.path"], data["tyto.seen_by"] = path, by
+	}
+	if c.Report != nil {
+		var reasons []string
+		for _, b := range c.Report.Behaviours {
+			reasons = append(reasons, b.Detail)
+		}
+		data["tyto.reasons"] = reasons
+	}
+	level := events.Info
+	switch v.Level {
+	case verdict.Malicious:
+		level = events.Error
+	case verdict.Suspicious:
+		level = events.Warning
+	}
+	if c.Known && len(c.Seen) > 0 && c.Seen[0].Refused {
+		data["process.executable"] = by
+		a.hub.Send(events.AccessRefused, fmt.Sprintf("access to %q was refused: %s", path, threat(v)), data)
+		return
+	}
+	known := ""
+	if c.Known {
+		known = ", which is known"
+	}
+	a.hub.Pass(events.Event{ID: events.Verdict, Level: level, Data: data,
+		Message: fmt.Sprintf("%q is %s (%s says %d of 100%s): %s", path, v.Level, v.Server, v.Score, known, threat(v))})
+}
+
+// threat names what was found.
+func threat(v *recall.Entry) string {
+	if len(v.Threats) > 0 {
+		return v.Threats[0]
+	}
+	if v.Level == verdict.Malicious {
+		return fmt.Sprintf("Malicious.%.12s", v.SHA256)
+	}
+	return "no name"
+}
+
+// maxPlaces bounds how many files are acted upon because of one verdict; a [response.Budget] bounds them too.
+const maxPlaces = 1000
+
+// places returns the paths at which this computer has met the content: of the accesses, and those that the
+// inventory knows, of which is told.
+func (a *Agent) places(ctx context.Context, c *sandboxlink.Case, made *derived) (paths []string, err error) {
+	for _, s := range c.Seen {
+		if filepath.IsAbs(s.Path) && !slices.Contains(paths, s.Path) {
+			paths = append(paths, s.Path)
+		}
+	}
+	if c.Known {
+		return paths, nil
+	}
+	hashes := []string{c.Verdict.SHA256}
+	if made != nil {
+		hashes = append(hashes, made.hashes...)
+	}
+	slices.Sort(hashes)
+	var elsewhere []string
+	for known, err := range a.store.FilesByHash(ctx, slices.Compact(hashes)) {
+		if err != nil {
+			return paths, fmt.Errorf("look for a malicious object in the inventory: %w", err)
+		}
+		path := known.Object.Path
+		if known.Object.Via != "" || slices.Contains(paths, path) {
+			continue
+		}
+		elsewhere = append(elsewhere, path)
+		// What a report says of other contents is no verdict on them: those are only told.
+		if known.Hash == c.Verdict.SHA256 && known.Gone.IsZero() && len(paths) < maxPlaces {
+			paths = append(paths, path)
+		}
+	}
+	if len(elsewhere) > 0 {
+		const most = 50
+		a.hub.Send(events.KnownElsewhere, fmt.Sprintf("the inventory knows other files that belong to %q: %d, such as %q", threat(&c.Verdict), len(elsewhere), elsewhere[0]),
+			events.Data{"file.hash.sha256": c.Verdict.SHA256, "tyto.files": elsewhere[:min(len(elsewhere), most)], "tyto.count": len(elsewhere)})
+	}
+	return paths, nil
+}
+
+// respondTo does what the policy says about the files themselves.
+func (a *Agent) respondTo(ctx context.Context, c *sandboxlink.Case, paths []string) (actions []string, err error) {
+	p := a.policy().Sandbox.Response
+	because := events.Data{"tyto.sandbox.server": c.Verdict.Server}
+	begun, err := response.Begin(ctx, response.Options{
+		Policy:      response.Policy{Quarantine: p.Quarantine, ScanCritical: p.ScanCritical && !c.Known, DryRun: p.DryRun},
+		Known:       response.Known{Trusted: a.released},
+		Quarantiner: quarantiner{agent: a, reason: fmt.Sprintf("judged malicious by %s", c.Verdict.Server), run: a.verdictRun()},
+		Critical:    verdictCritical{a},
+		Budget:      a.budget,
+		Report:      a.verdictRun(),
+		Result: func(r response.Result) {
+			if errors.Is(r.Err, context.Canceled) {
+				return // it is done when the verdict is told again
+			}
+			a.responded(r, because)
+			if text := actionText(&r); text != "" {
+				actions = append(actions, text)
+			}
+		},
+		Now: a.o.Now,
+		Log: a.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		begun.Finding(a.findingOf(&c.Verdict, path))
+	}
+	begun.End()
+	return actions, context.Cause(ctx)
+}
+
+// actionText says what became of an action in words; empty if nothing did.
+func actionText(r *response.Result) string {
+	path := report.Safe(r.Finding.Object.Path)
+	switch {
+	case r.Why == response.DryRun:
+		return fmt.Sprintf("dry run: %s of %s", r.Action, path)
+	case r.Err != nil:
+		return fmt.Sprintf("%s of %s failed: %v", r.Action, path, r.Err)
+	case r.Do() && r.Action == response.Quarantine:
+		return fmt.Sprintf("%s is in the quarantine as %s", path, r.Entry)
+	case r.Do() && r.Action == response.ScanCritical:
+		return "a scan of the critical areas was queued"
+	case r.Action == response.Quarantine && tellsWhy(*r):
+		return fmt.Sprintf("%s was left where it is: %s", path, whyText(r.Decision))
+	}
+	return ""
+}
+
+// findingOf makes a verdict a finding on one path, of the content that was judged.
+func (a *Agent) findingOf(v *recall.Entry, path string) *finding.Finding {
+	score := min(max(v.Score, int(finding.DefaultThresholds.Alert)), 100)
+	return &finding.Finding{
+		Time:   a.o.Now(),
+		Object: finding.Object{Kind: finding.File, Path: path, Size: v.Size, Hashes: finding.Hashes{SHA256: v.SHA256}},
+		Score:  float64(score), Level: finding.Alert,
+		Matches: []finding.Match{{
+			Kind: finding.Indicator, Name: threat(v), ID: v.SHA256, Source: v.Server, Score: score,
+			Description: strings.TrimSpace(fmt.Sprintf("judged malicious by %s %s", v.Server, v.Sandbox)),
+			Evidence:    []finding.Evidence{{Term: "FileItem/Sha256sum", Expected: fmt.Sprintf("is %q", v.SHA256), Offset: -1, Data: []byte(v.SHA256)}},
+		}},
+	}
+}
+
+// verdictRun names what is found by verdicts and by no run, in the lines of reports.
+func (a *Agent) verdictRun() report.Run {
+	return report.Run{ID: fmt.Sprintf("%.16s-sandbox", a.machine), Host: a.o.Host, Started: a.began, Version: a.o.Version}
+}
+
+// verdictCritical has the critical areas scanned because of a verdict. It implements [response.CriticalScanner].
+type verdictCritical struct{ agent *Agent }
+
+// verdictCriticalTask is the task by which the critical areas are scanned then.
+const verdictCriticalTask = "sandbox-critical-areas"
+
+// ScanCritical implements [response.CriticalScanner].
+func (c verdictCritical) ScanCritical(ctx context.Context, f *finding.Finding) error {
+	indicators := append([]string{scheduler.Builtin}, c.agent.derivedDir())
+	return c.agent.scanCritical(ctx, verdictCriticalTask, []string{scheduler.Builtin}, indicators, detection(0, f))
+}
+
+// makeTask makes the task that looks for what a report tells of, and starts it as the policy says. It returns the
+// task's id, or nothing if the policy wants none.
+func (a *Agent) makeTask(ctx context.Context, c *sandboxlink.Case, made *derived) (id string, err error) {
+	p := a.policy().Sandbox.Response
+	if p.Task.Run == policy.RunNone {
+		return "", nil
+	}
+	task := scheduler.Task{
+		ID:          fmt.Sprintf("sandbox-%.12s", c.Verdict.SHA256),
+		Name:        "Traces of " + report.Safe(threat(&c.Verdict)),
+		Description: "made by Tyto itself, from the verdict of " + report.Safe(c.Verdict.Server),
+		Scope:       scheduler.Scope{Areas: p.Task.Areas, Paths: p.Task.Paths},
+		Indicators:  []string{made.openIOC},
+		Actions:     scheduler.Actions{Quarantine: p.Task.Quarantine, ScanCritical: p.Task.ScanCritical, DryRun: p.DryRun},
+		While:       scheduler.While{Idle: p.Task.Run == policy.RunIdle},
+		ExpireAfter: scheduler.Duration(p.Task.Expire),
+	}
+	if !p.Task.Quarantine && !p.Task.ScanCritical {
+		task.Actions = scheduler.Actions{ReportOnly: true}
+	}
+	switch err = a.sched.Add(ctx, task, scheduler.FromResponse); {
+	case errors.Is(err, scheduler.ErrExists):
+		// The verdict was told before.
+	case err != nil:
+		return "", fmt.Errorf("make a task from a verdict: %w", err)
+	default:
+		a.hub.Send(events.SandboxTaskMade, fmt.Sprintf("task %q looks for traces of %q", task.ID, threat(&c.Verdict)),
+			events.Data{"tyto.task": task.ID, "file.hash.sha256": c.Verdict.SHA256, "tyto.run_mode": p.Task.Run})
+	}
+	switch p.Task.Run {
+	case policy.RunNow:
+		_, err = a.sched.Respond(task.ID, detection(0, a.findingOf(&c.Verdict, "")))
+	case policy.RunIdle:
+		_, err = a.sched.RunTask(task.ID, scheduler.RunOptions{})
+	}
+	return task.ID, err
+}
