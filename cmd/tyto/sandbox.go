@@ -12,6 +12,7 @@ func newSandbox() *cobra.Command {
 		newSandboxServe(),
 		newSandboxTracer(),
 		newSandboxCert(),
+		newSandboxDerive(),
 		newSandboxExplain(),
 		newSandboxCheck(),
 		newSandboxStatus(),

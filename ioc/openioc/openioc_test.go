@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/text/encoding/charmap"
@@ -256,4 +257,19 @@ func FuzzParse(f *testing.F) {
 		}
 		s.NewRun().Examine(ioc.FileItem(&finding.Object{Path: "/a/b.exe", Size: 1}, nil, true))
 	})
+}
+
+// OpenIOC has no place for the end of validity; Tyto writes it as a link.
+func TestValidUntil(t *testing.T) {
+	with := func(link string) string {
+		return strings.Replace(file10(`<Indicator operator="OR">`+item("is", "FileItem/FileName", "x")+`</Indicator>`), "<links>", "<links>"+link, 1)
+	}
+	got, problems, err := Parse(strings.NewReader(with(`<link rel="valid-until">2026-12-31T00:00:00Z</link>`)), "a.ioc", Limits{})
+	if err != nil || len(problems) != 0 || !got[0].ValidUntil.Equal(time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("it is valid until %v (%v, %v)", got[0].ValidUntil, problems, err)
+	}
+	got, problems, err = Parse(strings.NewReader(with(`<link rel="valid-until">tomorrow</link>`)), "a.ioc", Limits{})
+	if err != nil || len(problems) != 1 || !got[0].ValidUntil.IsZero() {
+		t.Errorf("it is valid until %v (%v, %v), want no end and one problem", got[0].ValidUntil, problems, err)
+	}
 }

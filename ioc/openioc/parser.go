@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"tyto/finding"
 	"tyto/ioc"
@@ -191,13 +192,23 @@ func (p *parser) field(to *string) error {
 // maxLinks bounds tags and references, which are shown with each match.
 const maxLinks = 100
 
-// link reads a link: an address is a reference, anything else a tag such as "family:ZEUS".
+// link reads a link: an address is a reference, "valid-until" the end of the indicator's validity, anything
+// else a tag such as "family:ZEUS".
 func (p *parser) link(i *ioc.Indicator, e xml.StartElement) error {
 	var text string
 	if err := p.field(&text); err != nil {
 		return err
 	}
 	href, rel := attribute(e, "href"), attribute(e, "rel")
+	if strings.EqualFold(rel, "valid-until") {
+		until, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			p.problem(p.line, "link valid-until holds no time such as 2026-12-31T00:00:00Z: the indicator stays valid")
+			return nil
+		}
+		i.ValidUntil = until
+		return nil
+	}
 	if href == "" && strings.Contains(text, "://") {
 		href, text = text, ""
 	}

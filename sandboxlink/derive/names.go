@@ -39,11 +39,13 @@ var (
 	systemGUID = regexp.MustCompile(`(?i)-0000-0000-c000-000000000046\}?$|-[0-9a-f]{4}-(?:00aa00|00a0c9|00c04f|08002b|0080c7|00805f|006097|00600[0-9a-f]|00dd01|444553)[0-9a-f]{6}\}?$`)
 	// chromeID is the hash of an extension's key, in the letters a to p.
 	chromeID = regexp.MustCompile(`^[a-p]{32}$`)
-	// firefoxID looks like a mail address.
-	firefoxID = regexp.MustCompile(`(?i)^[\w.+-]{2,}@[\w-]+(?:\.[\w-]+)+(?:\.xpi)?$`)
-	sid       = regexp.MustCompile(`^(?i)s-1-[0-9-]{5,}$`)
-	shortName = regexp.MustCompile(`(?i)^[^.~]{1,6}~[0-9]+(?:\.[^.]{1,3})?$`)
-	numeric   = regexp.MustCompile(`^[0-9._-]+$`)
+	// firefoxID looks like a mail address, and so do the units of systemd, versions of packages, and icons for
+	// fine screens: see isFirefoxID.
+	firefoxID  = regexp.MustCompile(`(?i)^[\w.+-]{2,}@(?:[\w-]+\.)*[a-z-]*[a-z][\w-]*\.([a-z]{2,10})$`)
+	notFirefox = regexp.MustCompile(`(?i)^(?:service|socket|target|timer|slice|mount|device|path|scope|conf|png|jpe?g|gif|svg|ico|webp|css|js|ts|json|xml|html?|txt|log|so|dll|exe|tgz|gz|zip|plist|icns|desktop)$`)
+	sid        = regexp.MustCompile(`^(?i)s-1-[0-9-]{5,}$`)
+	shortName  = regexp.MustCompile(`(?i)^[^.~]{1,6}~[0-9]+(?:\.[^.]{1,3})?$`)
+	numeric    = regexp.MustCompile(`^[0-9._-]+$`)
 )
 
 // unpackers are folders that installers make for a moment, and what stands for them.
@@ -91,7 +93,7 @@ func judge(name string, temporary bool) judged {
 			literal.worth, literal.stable = unique, true
 		}
 		return literal
-	case firefoxID.MatchString(name):
+	case isFirefoxID(name):
 		if !strings.HasSuffix(name, "@mozilla.org") && !strings.HasSuffix(name, "@mozilla.com") {
 			literal.worth, literal.stable = unique, true
 		}
@@ -119,6 +121,13 @@ func judge(name string, temporary bool) judged {
 	}
 	literal.worth = chosen
 	return literal
+}
+
+// isFirefoxID reports whether a name is that of an extension of Firefox, as a folder or as a file.
+func isFirefoxID(name string) bool {
+	name = strings.TrimSuffix(strings.ToLower(name), ".xpi")
+	m := firefoxID.FindStringSubmatch(name)
+	return m != nil && !notFirefox.MatchString(m[1])
 }
 
 // randomLetters returns how long the longest part of a name is that looks as if it had been drawn by lot, 0 if

@@ -14,7 +14,7 @@ import (
 // domains makes indicators of the names that the object asked for.
 func (c *collector) domains() {
 	for _, name := range c.derived.report.Domains {
-		c.domain(name, "a name that it asked for")
+		c.domain(name, 70, "a name that it asked for")
 	}
 }
 
@@ -23,14 +23,14 @@ var (
 	localName  = regexp.MustCompile(`(?:^|\.)(?:local|localdomain|localhost|lan|home|internal|intranet|corp|arpa|workgroup|test|invalid)$`)
 )
 
-func (c *collector) domain(name, why string) {
+func (c *collector) domain(name string, confidence int, why string) {
 	lower := strings.TrimSuffix(strings.ToLower(strings.TrimSpace(name)), ".")
 	if reason := c.commonDomain(lower); reason != "" {
 		c.leaveOut(Domain, name, reason)
 		return
 	}
 	c.add(Indicator{
-		Kind: Domain, Confidence: 70, Why: why, Evidence: []string{name},
+		Kind: Domain, Confidence: confidence, Why: why, Evidence: []string{name},
 		Tests: []Test{{"DnsEntryItem/RecordName", "is", "string", lower}},
 		stix:  "domain-name:value = " + stixText(lower),
 	})
@@ -56,13 +56,13 @@ func (c *collector) commonDomain(name string) string {
 // urls makes indicators of addresses of the web.
 func (c *collector) urls() {
 	for _, address := range c.derived.report.URLs {
-		c.url(address, "an address that it fetched")
+		c.url(address, 75, "an address that it fetched")
 	}
 }
 
 // url makes an indicator of an address without its query, in which programs send what is new each time. If
 // there is nothing but a host, the host is the indicator.
-func (c *collector) url(address, why string) {
+func (c *collector) url(address string, confidence int, why string) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		c.leaveOut(URL, address, "is no address of the web")
@@ -82,7 +82,7 @@ func (c *collector) url(address, why string) {
 	case numeric:
 		c.address(verdict.Connection{Address: host, Port: port(u)})
 	default:
-		c.domain(host, why)
+		c.domain(host, min(confidence, 70), why)
 	}
 	path := u.EscapedPath()
 	if path == "" || path == "/" {
@@ -90,7 +90,7 @@ func (c *collector) url(address, why string) {
 	}
 	value := u.Host + path
 	c.add(Indicator{
-		Kind: URL, Confidence: 75, Why: why, Evidence: []string{address},
+		Kind: URL, Confidence: confidence, Why: why, Evidence: []string{address},
 		Tests: []Test{{"UrlHistoryItem/URL", "contains", "string", "://" + value}},
 		stix:  "url:value MATCHES " + stixText("(?i)^https?://"+regexp.QuoteMeta(value)),
 	})

@@ -53,7 +53,7 @@ func (c *collector) registry() {
 		}
 		c.registryPath(r, path, classes)
 		if r.Act == verdict.Written && webAddress.MatchString(r.Data) {
-			c.url(r.Data, "an address that it wrote into the registry")
+			c.url(r.Data, 50, "an address that it wrote into the registry")
 		}
 	}
 }
@@ -115,7 +115,7 @@ func (c *collector) classes() map[string]*classUse {
 func (c *collector) identifiedKey(path string, classes map[string]*classUse) bool {
 	parts := strings.Split(path, separator)
 	for i, part := range parts {
-		if i == 0 || !guid.MatchString(part) && !chromeID.MatchString(part) && !firefoxID.MatchString(part) {
+		if i == 0 || !guid.MatchString(part) && !chromeID.MatchString(part) && !isFirefoxID(part) {
 			continue
 		}
 		if judge(part, false).worth != unique || strings.EqualFold(parts[i-1], "MountPoints2") || strings.EqualFold(parts[i-1], "Volume") {
