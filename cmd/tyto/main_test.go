@@ -21,8 +21,8 @@ const isTyto = "TYTO_TEST_IS_TYTO"
 
 func TestMain(m *testing.M) {
 	// The test binary is the tyto command as well: scripts run it under that name, and it
-	// starts itself again for workers and compilers, whose command is in the arguments.
-	if len(os.Args) > 1 && (os.Args[1] == "worker" || os.Args[1] == compileCommand) {
+	// starts itself again for workers, compilers and tracers, whose command is in the arguments.
+	if len(os.Args) > 1 && (os.Args[1] == "worker" || os.Args[1] == compileCommand || os.Args[1] == "sandbox") {
 		main()
 		return
 	}

@@ -25,6 +25,7 @@ import (
 	"tyto/report"
 	"tyto/sandbox"
 	"tyto/sandbox/cert"
+	"tyto/sandbox/jail"
 	"tyto/sandbox/static"
 )
 
@@ -38,6 +39,7 @@ type serveFlags struct {
 	names        []string
 	insecureHTTP bool
 	limits       sandbox.Limits
+	jailTime     time.Duration
 	sample, disk byteSize
 	resultDays   int
 	verbose      bool
@@ -55,6 +57,9 @@ to it and get verdicts and reports; its REST API is that of Kaspersky Sandbox wi
 Engines look at each sample:
 
   static   rules, indicators and the structure of the file; runs nothing; for samples of any system
+  jail     runs Linux programs and scripts for a few seconds, without network, and watches what they do
+
+Without --engine it uses all that work on this computer, and says which do not.
 
 It speaks TLS. Without --cert it makes an authority and a certificate of its own when it is started for the
 first time, and says what agents have to know. Status page: the server's address in a browser.
@@ -81,7 +86,7 @@ func (f *serveFlags) define(cmd *cobra.Command) {
 	flags.SortFlags = false
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8443", "listen at `HOST:PORT`; \":8443\" is all addresses of this computer")
 	flags.StringVar(&f.data, "data", defaultSandboxData(), "keep samples, results and certificates in `DIR`")
-	flags.StringSliceVar(&f.engines, "engine", []string{"static"}, "engines that look at samples, in this order")
+	flags.StringSliceVar(&f.engines, "engine", nil, "engines that look at samples: static, jail; default is all that work here")
 	flags.StringArrayVar(&f.rules, "rules", nil, "YARA rules beside the built-in ones, `PATH` of a file or folder")
 	flags.StringArrayVar(&f.ioc, "ioc", nil, "indicators, `PATH` of a file or folder")
 	flags.StringVar(&f.cert, "cert", "", "the server's certificate, PEM `FILE`")
@@ -90,6 +95,7 @@ func (f *serveFlags) define(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.names, "name", nil, "host name or address for the certificate that is made at the first start")
 	flags.BoolVar(&f.insecureHTTP, "insecure-http", false, "speak plain HTTP; only on a loopback address")
 	flags.IntVar(&f.limits.Parallel, "parallel", 0, "samples looked at at a time; 0 is one for two processors")
+	flags.DurationVar(&f.jailTime, "jail-time", jail.DefaultTime, "how long the jail lets a sample run")
 	flags.DurationVar(&f.limits.SampleTime, "sample-time", 10*time.Minute, "longest time for one sample")
 	flags.Var(&f.sample, "max-sample", "largest sample")
 	flags.IntVar(&f.limits.Waiting, "queue", 100, "tasks that may wait; more are refused with \"request queue full\"")
@@ -129,7 +135,7 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer set.Close()
-	options, err := f.options(set, log)
+	options, err := f.options(ctx, set, log)
 	if err != nil {
 		return err
 	}
@@ -142,7 +148,7 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return usageError{err: fmt.Errorf("listen: %w", err), hint: "name another address with --listen"}
 	}
-	identity.announce(stdout, listener.Addr().String(), box.Database(), f.engines)
+	identity.announce(stdout, listener.Addr(), box.Database(), options.Engines)
 	return box.Serve(ctx, listener, identity.tls)
 }
 
@@ -157,8 +163,8 @@ func (f *serveFlags) check() error {
 		return usagef("leave one of them out", "--insecure-http uses no certificates")
 	case f.cert == "" && f.key != "":
 		return usagef("name the certificate with --cert", "--key without --cert")
-	case len(f.engines) == 0:
-		return usagef("--engine static", "no engine is named")
+	case f.jailTime <= 0 || f.jailTime > jail.MaxTime || f.jailTime >= f.limits.SampleTime:
+		return usagef("such as --jail-time 30s", "--jail-time must be above zero, at most %v, and less than --sample-time", jail.MaxTime)
 	case f.sample <= 0 || f.disk < f.sample || f.limits.Waiting <= 0 || f.limits.Results <= 0 || f.resultDays <= 0 || f.limits.SampleTime <= 0:
 		return usagef("see \"tyto sandbox serve --help\"", "limits must be above zero, and --disk at least --max-sample")
 	}
@@ -193,8 +199,8 @@ func (f *serveFlags) load(ctx context.Context, log *slog.Logger, stderr io.Write
 	return set, err
 }
 
-// options builds the engines. A new one is entered here.
-func (f *serveFlags) options(set *detect.Set, log *slog.Logger) (sandbox.Options, error) {
+// options says how the sandbox works.
+func (f *serveFlags) options(ctx context.Context, set *detect.Set, log *slog.Logger) (sandbox.Options, error) {
 	o := sandbox.Options{Dir: f.data, Product: "Tyto " + buildVersion(), Limits: f.limits, Log: log}
 	looker, err := static.New(static.Options{
 		Rules: set.Rules, Indicators: set.Indicators, IndicatorVersion: set.IndicatorSummary.Version, Log: log,
@@ -203,18 +209,53 @@ func (f *serveFlags) options(set *detect.Set, log *slog.Logger) (sandbox.Options
 		return o, err
 	}
 	o.Identify = looker.Identify
-	for i, name := range f.engines {
-		if slices.Contains(f.engines[:i], name) {
-			return o, usagef("name each engine once", "the engine %q is named twice", name)
+	// The engines that there are, in the order in which they look. A new one is entered here.
+	makers := []engineMaker{
+		{looker.Name(), func() (sandbox.Engine, error) { return looker, nil }},
+		{jail.Name, func() (sandbox.Engine, error) { return f.jail(ctx, log) }},
+	}
+	o.Engines, err = f.makeEngines(makers, log)
+	return o, err
+}
+
+// engineMaker is an engine that can be chosen.
+type engineMaker struct {
+	name string
+	make func() (sandbox.Engine, error)
+}
+
+// jail returns the engine that runs samples.
+func (f *serveFlags) jail(ctx context.Context, log *slog.Logger) (sandbox.Engine, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find own executable: %w", err)
+	}
+	return jail.New(ctx, jail.Options{Tracer: []string{self, "sandbox", tracerCommand}, Time: f.jailTime, Log: log})
+}
+
+// makeEngines makes the engines that were named, which must work; if none was, all that do.
+func (f *serveFlags) makeEngines(makers []engineMaker, log *slog.Logger) ([]sandbox.Engine, error) {
+	var engines []sandbox.Engine
+	for _, m := range makers {
+		if len(f.engines) > 0 && !slices.Contains(f.engines, m.name) {
+			continue
 		}
-		switch name {
-		case looker.Name():
-			o.Engines = append(o.Engines, looker)
+		engine, err := m.make()
+		switch {
+		case err == nil:
+			engines = append(engines, engine)
+		case len(f.engines) > 0:
+			return nil, usageError{err: fmt.Errorf("the engine %s does not work here: %w", m.name, err), hint: "mend that, or leave the engine out"}
 		default:
-			return o, usagef("there is: static", "there is no engine %q", name)
+			log.Warn("an engine does not work here, samples are looked at without it", "engine", m.name, "error", err)
 		}
 	}
-	return o, nil
+	for _, name := range f.engines {
+		if !slices.ContainsFunc(makers, func(m engineMaker) bool { return m.name == name }) {
+			return nil, usagef("there are: static, jail", "there is no engine %q", name)
+		}
+	}
+	return engines, nil
 }
 
 // identity is how a server proves who it is.
@@ -300,12 +341,16 @@ func (id *identity) notes() []string {
 }
 
 // announce tells who started the server how it is reached.
-func (id *identity) announce(out io.Writer, address, database string, engines []string) {
+func (id *identity) announce(out io.Writer, address net.Addr, database string, engines []sandbox.Engine) {
 	scheme := "https"
 	if id.leaf == nil {
 		scheme = "http"
 	}
-	fmt.Fprintf(out, "The sandbox listens at %s://%s/ (engines: %s; database %s).\n", scheme, address, strings.Join(engines, ", "), database)
+	names := make([]string, len(engines))
+	for i, e := range engines {
+		names[i] = e.Name()
+	}
+	fmt.Fprintf(out, "The sandbox listens at %s://%s/ (engines: %s; database %s).\n", scheme, address, strings.Join(names, ", "), database)
 	if id.leaf == nil {
 		fmt.Fprintln(out, "It speaks plain HTTP: for tests on this computer only.")
 		return
@@ -315,7 +360,10 @@ func (id *identity) announce(out io.Writer, address, database string, engines []
 	}
 	fmt.Fprintf(out, "Pin of its certificate: %s\n", cert.Pin(id.leaf))
 	if id.made {
-		_, port, _ := net.SplitHostPort(address)
-		printPolicy(out, net.JoinHostPort(cert.Names(id.leaf)[0], port), id.authority, cert.Pin(id.leaf))
+		host, port, _ := net.SplitHostPort(address.String())
+		if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+			host = cert.Names(id.leaf)[0]
+		}
+		printPolicy(out, net.JoinHostPort(host, port), id.authority, cert.Pin(id.leaf))
 	}
 }
