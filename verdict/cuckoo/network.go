@@ -51,7 +51,7 @@ func (t *translator) network() {
 func (t *translator) names(network value) {
 	note := func(address, name string) {
 		if a, err := netip.ParseAddr(address); err == nil && name != "" && len(t.resolved) < maxFields {
-			t.resolved[a] = append(t.resolved[a], strings.ToLower(name))
+			t.resolved[a] = append(t.resolved[a], tidyDomain(name))
 		}
 	}
 	for d := range network.get("domains").elements() {
@@ -132,10 +132,14 @@ func (t *translator) host(address string) {
 }
 
 func (t *translator) domain(name string) {
-	name = strings.TrimSuffix(strings.ToLower(strings.TrimSpace(name)), ".")
+	name = tidyDomain(name)
 	if name != "" && t.isNew(len(t.r.Domains), "domain", name) {
 		t.r.Domains = append(t.r.Domains, name)
 	}
+}
+
+func tidyDomain(name string) string {
+	return strings.TrimSuffix(strings.ToLower(strings.TrimSpace(name)), ".")
 }
 
 func (t *translator) url(url string) {
