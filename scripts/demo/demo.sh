@@ -64,11 +64,11 @@ mkdir -p "$home"/{ann,bob,carol}
 echo "$home: ann, bob, carol"
 
 step "A sandbox server starts, with certificates of its own"
-"$tyto" sandbox serve --data "$dir/server" --listen 127.0.0.1:0 --address-file "$dir/address" --engine static,jail >"$dir/server.log" 2>&1 &
+"$tyto" sandbox serve --data "$dir/server" --listen 127.0.0.1:0 --engine static,jail >"$dir/server.log" 2>&1 &
 server=$!
-await 60 test -s "$dir/address"
-address=$(cat "$dir/address")
-echo "https://$address, $(grep -m 1 -i pin "$dir/server.log" || true)"
+await 60 grep -q '^Pin' "$dir/server.log"
+address=$(sed -n 's|.*listens at https://\([^/]*\)/.*|\1|p' "$dir/server.log")
+sed 's/^/  /;/^  Pin/q' "$dir/server.log"
 
 step "The agent starts; its policy asks this server, and acts on what it says"
 cat >"$dir/policy.yaml" <<POLICY
@@ -76,7 +76,7 @@ events: {system_log: "off"}
 sandbox:
   servers:
     - address: $address
-      ca: $dir/server/certificates/ca.pem
+      ca: $dir/server/tls/ca.pem
   intercept:
     exec: true
     open: true
