@@ -12,7 +12,7 @@ import (
 const idLength = 32
 
 // maxAttempts is how often a sample may be looked at while the server dies: then it is a suspect itself.
-const maxAttempts = 2
+const maxAttempts = 3
 
 // task is one content that waits for a verdict. Its JSON form is what survives the server.
 type task struct {
