@@ -70,6 +70,11 @@ func (w *workers) inspect(ctx context.Context, f *os.File, size int64) (*inspect
 		return nil, err
 	}
 	defer w.giveBack(pool)
+	if err := pool.Ready(); err != nil {
+		w.discard(pool)
+		mine.Close()
+		return nil, err
+	}
 	var answer []byte
 	done := make(chan error, 1)
 	job := &worker.Job{

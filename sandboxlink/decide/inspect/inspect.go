@@ -263,8 +263,12 @@ func (s *inspection) look(r io.ReaderAt, size int64, head []byte) {
 		s.oneNote(s.whole(r, size))
 	case Disk:
 		s.disk(r, size)
-	case Archive, Java:
+	case Archive:
 		s.container(r, size)
+	case Java:
+		if s.facts.Type == "JAR" {
+			s.container(r, size)
+		}
 	}
 }
 

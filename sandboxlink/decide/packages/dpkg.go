@@ -81,7 +81,8 @@ func (d *dpkg) Claims(path string) (claims []Claim, err error) {
 			return nil, err
 		}
 		if sum != nil {
-			claims = append(claims, Claim{Manager: "dpkg", Package: name, Algorithm: "md5", Sum: sum})
+			pkg, _, _ := strings.Cut(name, ":") // behind it is the architecture
+			claims = append(claims, Claim{Manager: "dpkg", Package: pkg, Algorithm: "md5", Sum: sum})
 		}
 	}
 	return claims, nil
