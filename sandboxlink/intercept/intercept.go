@@ -59,7 +59,7 @@ const (
 type Identity struct {
 	Device, Inode     uint64
 	Size              int64 // bytes
-	Modified, Changed int64 // nanoseconds since 1970; Changed is ctime, which no program can set
+	Modified, Changed int64 // nanoseconds since 1970; Changed is ctime, or NTFS's change time
 }
 
 // Access is one look that a process took at a file.
@@ -233,6 +233,7 @@ type system interface {
 	stats() Stats
 	recheck()
 	forget(Access)
+	learn(Access, [32]byte)
 	places() []Place
 	close() error
 }
@@ -271,3 +272,8 @@ func (i *Interceptor) Recheck() { i.system.recheck() }
 // Forget has the next access to a file noticed again, as when it could not be dealt with this time. Call it before
 // a.File is closed.
 func (i *Interceptor) Forget(a Access) { i.system.forget(a) }
+
+// Learn takes over the SHA-256 sum that Notice has made of a.File, so that nobody has to wait for another one if the
+// content turns out to be malicious. Call it after reading and before a.File is closed. It is not believed
+// if the file has changed since.
+func (i *Interceptor) Learn(a Access, sum [32]byte) { i.system.learn(a, sum) }

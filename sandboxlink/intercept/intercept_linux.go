@@ -26,7 +26,7 @@ const refusalsEvery = 10 * time.Second
 // linux intercepts with fanotify.
 //
 // An ignore mark makes the kernel let everybody open a file without asking. A file gets one when its size is that of no
-// malicious content, and in this order: the mark, then the look at the size. So whatever changes after the look ends
+// malicious content, and in this order: the mark, then a second look at the size. So whatever changes after that look ends
 // the mark, and so does recheck after the memory has learnt of another size. Files whose size is that of
 // malicious content get none, nor is executing a file ever ignored: that costs microseconds beside
 // a millisecond, and a mapping can be written to without ending a mark until it is closed (listen).
@@ -38,10 +38,9 @@ type linux struct {
 	judge     *judge
 	pool      *pool
 	excluded  *excluded
-	fresh     *news // accesses for Notice
-	refusals  *news // refusals for Refused
-	notices   *backlog[seen]
-	refused   *backlog[seen]
+	fresh     *news          // accesses for Notice
+	refusals  *news          // refusals for Refused
+	backlog   *backlog[seen] // of Notice; of Refused, urgent
 	mounts    mountWatch
 
 	open  sync.RWMutex // held for reading by those who call the groups from outside of run
@@ -69,11 +68,10 @@ func open(o Options) (_ system, err error) {
 	}
 	l.o.Pending = min(o.Pending, descriptors()/4)
 	l.pool = newPool(l.o.Pending)
-	l.refused = newBacklog[seen](max(l.o.Pending/4, 1), func() {
+	l.backlog = newBacklog[seen](max(l.o.Pending/4, 1), l.o.Pending, func() {
 		o.Log.Warn("more accesses are refused than are taken note of")
-	})
-	l.notices = newBacklog[seen](l.o.Pending, func() {
-		o.Event(Event{Kind: NotNoticed, Reason: "more files are opened than can be looked at; they are looked at when they are opened again", Count: l.notices.turned.Load()})
+	}, func() {
+		o.Event(Event{Kind: NotNoticed, Reason: "more files are opened than can be looked at; they are looked at when they are opened again", Count: 1})
 	})
 	if l.responder, err = fanotify.NewResponder(fanotify.Options{Wait: o.Wait, ExecWait: o.ExecWait}); err != nil {
 		return nil, fmt.Errorf("intercepting accesses: %w", err)
@@ -109,11 +107,10 @@ func (l *linux) run(ctx context.Context) error {
 	group.Go(func() error { return l.watchProcesses(ctx) })
 	group.Go(func() error { return l.watchMounts(ctx) })
 	group.Go(func() error { l.pool.run(ctx, max(runtime.GOMAXPROCS(0)-1, 1)); return nil })
-	group.Go(func() error { deliver(ctx, l.refused, l.notices, l.tellRefused, l.tellNotice); return nil })
+	group.Go(func() error { l.backlog.deliver(ctx, l.tellRefused, l.tellNotice); return nil })
 	group.Go(func() error { l.tell(ctx); return nil })
 	err := group.Wait()
-	l.refused.drain(seen.drop)
-	l.notices.drain(seen.drop)
+	l.backlog.drain(seen.drop)
 	return err
 }
 
@@ -161,25 +158,32 @@ func (l *linux) rule(e fanotify.Event) {
 		l.let(e)
 		return
 	}
-	if !l.o.Memory.MaliciousSize(id.Size) {
-		if id, err = l.ignore(e, id); err == nil && !l.o.Memory.MaliciousSize(id.Size) {
-			l.allow(e, id)
-			return
-		}
-		l.heed(e.FD) // it has just changed, or the memory has
+	if l.o.Memory.MaliciousSize(id.Size) {
+		l.consult(e, id)
+		return
 	}
-	l.consult(e, id)
+	l.allowed.Add(1)
+	inTime := l.responder.Answer(e, false)
+	l.notice(l.see(e, l.ignore(e, id), !inTime))
 }
 
-// ignore marks the file, and looks at it again.
-func (l *linux) ignore(e fanotify.Event, id Identity) (Identity, error) {
+// ignore marks a file whose size is not that of malicious content, and returns what it is then.
+func (l *linux) ignore(e fanotify.Event, id Identity) Identity {
 	if e.Exec || !l.o.Open {
-		return id, nil
+		return id
 	}
 	if err := l.responder.Ignore(e.FD); err != nil {
 		l.o.Log.Debug("a file cannot be marked as known", "error", err) // it is only slower
+		return id
 	}
-	return identify(e.FD, "")
+	now, err := identify(e.FD, "")
+	if err != nil {
+		now = id
+	}
+	if err != nil || l.o.Memory.MaliciousSize(now.Size) { // the file has just changed, or the memory
+		l.heed(e.FD)
+	}
+	return now
 }
 
 func (l *linux) heed(fd int) {
@@ -220,9 +224,7 @@ func (l *linux) hashed(e fanotify.Event, id Identity, sum [32]byte, err error) {
 		l.allow(e, id)
 		return
 	}
-	if now, err := identify(e.FD, ""); err == nil && now == id && id.settled(l.o.Now()) {
-		l.judge.learn(id, sum)
-	}
+	l.learnOf(e.FD, id, sum)
 	if l.o.Memory.Malicious(sum) {
 		l.refuse(e, id, sum)
 		return
@@ -256,7 +258,7 @@ func (l *linux) refuse(e fanotify.Event, id Identity, sum [32]byte) {
 	}
 	s := l.see(e, id, false)
 	s.sum = sum
-	if !l.refused.offer(s) {
+	if !l.backlog.offerUrgent(s) {
 		l.refusals.forget(id.inode())
 		s.drop()
 	}
@@ -276,7 +278,7 @@ func (l *linux) notice(s seen) {
 		s.drop()
 	default:
 		s.access.Process = programOf(s.access.PID) // now: it may not live long
-		if !l.notices.offer(s) {
+		if !l.backlog.offer(s) {
 			l.lookAgain(s.fd, s.access.Identity)
 			s.drop()
 		}
@@ -333,16 +335,32 @@ func (l *linux) recheck() {
 }
 
 func (l *linux) forget(a Access) {
+	l.with(a, func(fd int) { l.lookAgain(fd, a.Identity) })
+}
+
+func (l *linux) learn(a Access, sum [32]byte) {
+	l.with(a, func(fd int) { l.learnOf(fd, a.Identity, sum) })
+}
+
+// learnOf keeps the sum of a content if it still is that.
+func (l *linux) learnOf(fd int, id Identity, sum [32]byte) {
+	if now, err := identify(fd, ""); err == nil && now == id && id.settled(l.o.Now()) {
+		l.judge.learn(id, sum)
+	}
+}
+
+// with does something with an access's open file, while the groups are open.
+func (l *linux) with(a Access, do func(fd int)) {
 	l.open.RLock()
 	defer l.open.RUnlock()
 	if a.File == nil || l.ended {
 		return
 	}
 	conn, err := a.File.SyscallConn()
-	if err != nil {
+	if err != nil { // closed
 		return
 	}
-	_ = conn.Control(func(fd uintptr) { l.lookAgain(int(fd), a.Identity) })
+	_ = conn.Control(func(fd uintptr) { do(int(fd)) })
 }
 
 // contentOf reads a descriptor that stays somebody else's.

@@ -437,7 +437,7 @@ func TestFloodOfOpens(t *testing.T) {
 	}
 	close(hold)
 	for round := 0; ; round++ {
-		until(t, "the queue is empty", func() bool { return len(g.system.(*linux).notices.items) == 0 })
+		until(t, "the queue is empty", func() bool { n, _ := g.system.(*linux).backlog.waiting(); return n == 0 })
 		readAll()
 		g.mu.Lock()
 		n := len(g.contents)

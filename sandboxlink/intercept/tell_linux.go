@@ -11,8 +11,9 @@ func (l *linux) stats() Stats {
 	s := Stats{
 		Allowed: l.allowed.Load(), Excluded: l.passed.Load(), Refused: l.denied.Load(), Hashed: l.pool.hashed.Load(),
 		Late: l.unjudged.Load(), Noticed: l.noticed.Load(), Repeated: l.repeated.Load(),
-		NotNoticed: l.notices.turned.Load(), Lost: l.lost.Load(),
+		Lost: l.lost.Load(),
 	}
+	_, s.NotNoticed = l.backlog.waiting()
 	c := l.final
 	if !l.ended {
 		c = l.responder.Counts()
