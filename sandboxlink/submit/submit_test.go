@@ -3,6 +3,7 @@ package submit
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -85,6 +86,7 @@ func TestFailover(t *testing.T) {
 		if len(w.delivered) != len(all) {
 			t.Errorf("%d delivered; want %d", len(w.delivered), len(all))
 		}
+		slices.Sort(w.events)
 		diff(t, "events", []string{"server failed s1", "server failed s2"}, w.events)
 		if n := dead.count("lookup"); n > 12 {
 			t.Errorf("the dead server was asked %d times", n)
