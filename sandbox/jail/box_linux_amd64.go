@@ -8,10 +8,10 @@ import (
 
 // The tracer's own descriptors when it begins, and those that bubblewrap gets.
 const (
-	sampleFD   = 3 // the sample's content
-	lifelineFD = 4 // is closed when nothing of the jail is left
+	sampleFD   = 3 // the sample's content, both for the tracer and for bubblewrap
+	filterFD   = 4 // the seccomp filter, for bubblewrap
+	lifelineFD = 4 // for the tracer only
 	groupsFD   = 5 // cgroup.procs files, for the tracer only
-	filterFD   = 5 // the seccomp filter, for bubblewrap only
 )
 
 // systemFolders are seen by the sample read-only, as far as this computer has them. Where a system has made one of them
@@ -53,8 +53,6 @@ func (o order) command(links map[string]string, others []string) []string {
 	}
 	add("--perms", "0755", "--dir", home, "--perms", "0755", "--file", strconv.Itoa(sampleFD), o.samplePath())
 	add("--remount-ro", "/dev", "--remount-ro", "/")
-	// bubblewrap's own processes hold the lifeline, the sample does not get it.
-	add("--sync-fd", strconv.Itoa(lifelineFD))
 	add("--seccomp", strconv.Itoa(filterFD), "--chdir", home, "--clearenv")
 	for _, v := range [][2]string{
 		{"HOME", home}, {"USER", user}, {"LOGNAME", user}, {"SHELL", "/bin/bash"}, {"TERM", "xterm-256color"},

@@ -161,7 +161,7 @@ const farewell = 10 * time.Second
 // talk starts the tracer, gives it its order, and reads its answer. When ctx ends, the tracer ends the sample and
 // still answers with what it has seen.
 func (e *Engine) talk(ctx context.Context, o order, sample *os.File, groups []*os.File) (a answer, err error) {
-	lifeline, held, err := os.Pipe()
+	lifeline, held, err := newLifeline()
 	if err != nil {
 		return answer{}, err
 	}
@@ -197,7 +197,7 @@ func (e *Engine) talk(ctx context.Context, o order, sample *os.File, groups []*o
 	ended := cmd.Wait()
 	// The tracer alone holds the other end, and it is gone.
 	problem := errors.Join(wrote, <-read)
-	if err := untilClosed(lifeline); err != nil {
+	if err := endAll(lifeline, farewell); err != nil {
 		return answer{}, fmt.Errorf("wait for the end of the jail: %w", err)
 	}
 	switch {
@@ -207,15 +207,6 @@ func (e *Engine) talk(ctx context.Context, o order, sample *os.File, groups []*o
 		return answer{}, errors.Join(errors.New(a.Failed), ctx.Err())
 	}
 	return a, nil
-}
-
-// untilClosed waits until nobody holds the lifeline any more.
-func untilClosed(lifeline *os.File) error {
-	if err := lifeline.SetReadDeadline(time.Now().Add(farewell)); err != nil {
-		return err
-	}
-	_, err := io.Copy(io.Discard, lifeline)
-	return err
 }
 
 // saw says in a sentence what was done.

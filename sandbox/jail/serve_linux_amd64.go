@@ -68,7 +68,7 @@ func (o order) serve(ctx context.Context) (a answer, err error) {
 	w := watch(t.Memory, !t.MemoryGroup)
 	record, err := trace.Run(ctx, trace.Options{
 		Command:  o.command(systemLinks()),
-		Files:    []*os.File{t.null, t.outputWrite, t.outputWrite, t.sample, t.lifeline, t.filter},
+		Files:    []*os.File{t.null, t.outputWrite, t.outputWrite, t.sample, t.filter},
 		Sample:   o.samplePath(),
 		Time:     o.Time,
 		Confine:  t.confine,
@@ -176,7 +176,7 @@ func (t *turn) confine(pid int) error {
 		}
 		g.Close()
 	}
-	return nil
+	return tie(t.lifeline, pid)
 }
 
 // furnish is called when the sample is in place and has not begun.
@@ -186,6 +186,9 @@ func (t *turn) furnish(pid int, w *watchman) error {
 		return err
 	}
 	t.room = room
+	if err := tie(t.lifeline, parentOf(pid)); err != nil {
+		return err
+	}
 	room.before[t.samplePath()] = t.SHA256
 	if err := room.furnish(); err != nil {
 		return err
