@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tyto/report"
 	"tyto/sandbox/cert"
 )
 
@@ -89,7 +88,7 @@ func (f *certFlags) run(out io.Writer, now time.Time) error {
 	fmt.Fprintf(out, "Made a server certificate:        %s, good until %s\n", pair.Certificate, pair.Leaf.NotAfter.Format(time.DateOnly))
 	fmt.Fprintf(out, "Names:                            %s\n", strings.Join(cert.Names(pair.Leaf), ", "))
 	fmt.Fprintf(out, "\nStart the server with\n\n  tyto sandbox serve --cert %s --key %s\n", shellWord(pair.Certificate), shellWord(pair.Key))
-	printPolicy(out, net.JoinHostPort(cert.Names(pair.Leaf)[0], "8443"), authority.File(), cert.Pin(pair.Leaf))
+	printPolicy(out, net.JoinHostPort(names[0], "8443"), authority.File(), cert.Pin(pair.Leaf))
 	return nil
 }
 
@@ -123,15 +122,14 @@ func certError(err error, exists string) error {
 // printPolicy says what agents have to know of a server.
 func printPolicy(out io.Writer, address, authority, pin string) {
 	fmt.Fprintf(out, `
-Agents ask it if their policy says so. Copy %s to them; the pin may stay away, and with the pin
-the authority may.
+Agents ask it if their policy says so. Either of ca and pin is enough; for ca, copy the file to them.
 
 sandbox:
   servers:
     - address: %s
       ca: %s
       pin: %s
-`, report.Safe(authority), address, absolute(authority), pin)
+`, address, absolute(authority), pin)
 }
 
 // ownNames returns the names and addresses by which this computer is reached, as far as it knows.
