@@ -15,6 +15,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"tyto/sandboxlink/decide/inspect"
@@ -31,9 +32,8 @@ type look struct {
 
 	identity identity
 	info     fs.FileInfo
-	place    string // the file's path as the system tells it
-	open     string // why others than the administrator can change what is there; "" if they cannot
-	head     []byte
+	place    string            // the file's path as the system tells it
+	open     string            // why others than the administrator can change what is there; "" if they cannot
 	sums     map[string][]byte // digests by algorithm
 	facts    *inspect.Facts
 }
@@ -88,13 +88,12 @@ func (l *look) size() (bool, error) {
 	case size > int64(p.MaxSize):
 		l.reason("too-large", false, 0, "%d bytes are more than the %s up to which objects are asked about", size, p.MaxSize)
 	default:
-		l.place = realPath(l.request.File, l.request.Path)
 		return false, nil
 	}
 	return true, nil
 }
 
-func (l *look) key() key { return key{l.identity, l.place + "\x00" + l.request.Path, l.request.Exec} }
+func (l *look) key() key { return key{l.identity, l.request.Path, l.request.Exec} }
 
 func (l *look) remembered() (bool, error) {
 	r, ok := l.Decider.remembered.get(l.key())
@@ -119,21 +118,25 @@ func (l *look) remember() {
 	l.Decider.remembered.set(l.key(), remembered{l.decision, now.Add(rememberFor)})
 }
 
+// heads are buffers for the first bytes: most of what is opened goes no further.
+var heads = sync.Pool{New: func() any { return new([inspect.HeadSize]byte) }}
+
 // kind looks at the first bytes.
 func (l *look) kind() (bool, error) {
-	l.head = make([]byte, min(l.decision.Size, inspect.HeadSize))
-	n, err := l.request.File.ReadAt(l.head, 0)
+	buffer := heads.Get().(*[inspect.HeadSize]byte)
+	defer heads.Put(buffer)
+	n, err := l.request.File.ReadAt(buffer[:min(l.decision.Size, inspect.HeadSize)], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, fmt.Errorf("read the beginning: %w", err)
 	}
-	l.head = l.head[:n]
-	typ, kind := inspect.Head(l.head)
+	head := buffer[:n]
+	typ, kind := inspect.Head(head)
 	if kind == inspect.None {
 		typ, kind = inspect.Late(l.request.File, l.decision.Size, typ)
 	}
 	d := &l.decision
 	d.Type, d.Kind = typ, kind
-	if language := scriptName(l.request.Path); kind == inspect.None && typ == "" && language != "" && inspect.IsText(l.head) {
+	if language := scriptName(l.request.Path); kind == inspect.None && typ == "" && language != "" && inspect.IsText(head) {
 		d.Type, d.Kind = language, inspect.Script
 		l.reason("kind", true, 0, "it is a text that is called as a script is, which is enough to run it")
 		return l.unwanted(d.Kind, true), nil
@@ -164,6 +167,7 @@ func (l *look) unwanted(kind Kind, provisional bool) bool {
 
 // allowedPath holds only where nobody but the administrator can put something.
 func (l *look) allowedPath() (bool, error) {
+	l.place = realPath(l.request.File, l.request.Path)
 	if l.place != "" {
 		l.open = writableByOthers(l.place, l.info)
 	} else {
@@ -179,6 +183,9 @@ func (l *look) allowedPath() (bool, error) {
 	}
 	return l.trust("allowed-path", "the policy allows %q, and only the administrator can write there", pattern)
 }
+
+// blocks are buffers for content that is hashed.
+var blocks = sync.Pool{New: func() any { return new([128 << 10]byte) }}
 
 // digest reads the content once, for the digests that are needed.
 func (l *look) digest() (bool, error) {
@@ -196,7 +203,9 @@ func (l *look) digest() (bool, error) {
 		all = append(all, h)
 	}
 	content := io.NewSectionReader(l.request.File, 0, math.MaxInt64)
-	n, err := io.CopyBuffer(io.MultiWriter(all...), bounded{l.ctx, io.LimitReader(content, l.decision.Size+1)}, make([]byte, 128<<10))
+	buffer := blocks.Get().(*[128 << 10]byte)
+	defer blocks.Put(buffer)
+	n, err := io.CopyBuffer(io.MultiWriter(all...), bounded{l.ctx, io.LimitReader(content, l.decision.Size+1)}, buffer[:])
 	if err != nil {
 		return false, fmt.Errorf("read the content: %w", err)
 	}

@@ -7,7 +7,7 @@ import (
 
 // maxRemembered is how many decisions are remembered, and how many contents; at most twice as many are held. A
 // decision takes about a kilobyte.
-const maxRemembered = 4096
+const maxRemembered = 2048
 
 // Times of remembering. See the package comment.
 const (

@@ -11,7 +11,8 @@ type word struct {
 
 // words tell scripts that do not say what they are. A program that hides what it does has fewer of them, and
 // prose about programs has some: so each only counts, and two or three must come together.
-var words = []word{
+// Those of one language stand together.
+var words = [...]word{
 	{"wscript.", JavaScript, 50}, {"new activexobject", JavaScript, 100}, {"require(", JavaScript, 40},
 	{"module.exports", JavaScript, 60}, {"function(", JavaScript, 40}, {"function (", JavaScript, 40}, {"=> {", JavaScript, 40},
 	{"document.", JavaScript, 30}, {"string.fromcharcode", JavaScript, 70}, {"eval(", JavaScript, 40}, {"unescape(", JavaScript, 50},
@@ -59,11 +60,47 @@ func scriptType(head []byte) string {
 	if t := bytes.TrimLeft(text, " \t\r\n"); len(t) > 0 && t[0] == '<' {
 		return "" // markup of some kind: what is between the marks is no script file
 	}
+	return vocabulary.language(text)
+}
+
+// lexicon finds all words in one pass: a text is looked at whenever somebody opens one, and 70 searches would take ten
+// times as long.
+type lexicon struct {
+	pairs   [1 << 16 / 64]uint64 // a bit for the first two characters of each word
+	byFirst [256][]int           // indexes into words, by their first character
+}
+
+var vocabulary = newLexicon()
+
+func newLexicon() *lexicon {
+	l := new(lexicon)
+	for i, w := range words {
+		pair := uint(w.text[0])<<8 | uint(w.text[1])
+		l.pairs[pair/64] |= 1 << (pair % 64)
+		l.byFirst[w.text[0]] = append(l.byFirst[w.text[0]], i)
+	}
+	return l
+}
+
+// language returns the language whose words in a text score most, if it is enough.
+func (l *lexicon) language(text []byte) string {
+	var seen [len(words)]bool
+	for i := 0; i+1 < len(text); i++ {
+		pair := uint(text[i])<<8 | uint(text[i+1])
+		if l.pairs[pair/64]&(1<<(pair%64)) == 0 {
+			continue
+		}
+		for _, w := range l.byFirst[text[i]] {
+			if !seen[w] && len(words[w].text) <= len(text)-i && string(text[i:i+len(words[w].text)]) == words[w].text {
+				seen[w] = true
+			}
+		}
+	}
 	best, bestScore := "", enough-1
 	for i := 0; i < len(words); {
 		typ, score := words[i].typ, 0
 		for ; i < len(words) && words[i].typ == typ; i++ {
-			if bytes.Contains(text, []byte(words[i].text)) {
+			if seen[i] {
 				score += words[i].score
 			}
 		}
