@@ -295,6 +295,9 @@ func TestEachFaultEndsWell(t *testing.T) {
 		}, patient, wire.Config, "404"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			if testing.Short() && test.limits == impatient {
+				t.Skip("waits for seconds")
+			}
 			good := wiretest.Serve(t, Kaspersky, &kasperskyServer{})
 			objects := names(8)
 			got := overNetwork(t, Options{Servers: []Server{test.server(t), good}, Limits: test.limits, Parallel: 4}, objects...)

@@ -178,7 +178,7 @@ func handshakeFault(err error) *Error {
 		return &Error{Kind: Config, Reason: "the server does not speak TLS on this port", Err: err}
 	case errors.As(err, &operation) && operation.Op == "remote error":
 		return &Error{Kind: Config, Reason: fmt.Sprintf("the server refuses our side of TLS, perhaps our certificate: %v", operation.Err), Err: err}
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, io.EOF), errors.As(err, &operation) && (operation.Op == "read" || operation.Op == "write"):
 		return &Error{Kind: Down, Reason: "the server closed the connection in the TLS handshake", Err: err}
 	}
 	return &Error{Kind: Config, Reason: fmt.Sprintf("TLS handshake: %s", printable(err.Error(), 200)), Err: err}
