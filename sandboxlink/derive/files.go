@@ -168,7 +168,7 @@ func noise(path string) string {
 func (c *collector) identifiedFolder(f made, at located) bool {
 	for _, part := range at.parts[:len(at.parts)-1] {
 		j := judge(part, at.place.class == temporary)
-		if j.worth != unique || !j.stable && noise(f.path) != "" {
+		if j.worth != unique || !at.tells(j) || !j.stable && noise(f.path) != "" {
 			continue
 		}
 		i := Indicator{
@@ -185,11 +185,17 @@ func (c *collector) identifiedFolder(f made, at located) bool {
 	return false
 }
 
+// tells reports whether a unique name says something where it is. Folders of the system have many that are made
+// of contents or drawn by lot, on any computer of the same version alike.
+func (l located) tells(j judged) bool {
+	return l.place.class != systemwide || j.stable && l.windows
+}
+
 // identifiedName does the same for the file's own name. If a program made it up, and no folder tells more, the
 // make of the name is an indicator together with the size.
 func (c *collector) identifiedName(f made, at located) bool {
 	name, j := at.name()
-	if j.worth != unique || !j.stable && noise(f.path) != "" {
+	if j.worth != unique || !at.tells(j) || !j.stable && noise(f.path) != "" {
 		return false
 	}
 	i := Indicator{
@@ -229,27 +235,30 @@ func (c *collector) file(f made, at located) {
 	name, j := at.name()
 	class, program := at.place.class, runs(name)
 	sized := f.size >= tellingSize
-	if at.chosenFolder() > 0 && j.worth == plain && !known().files[asciiLower(name)] {
-		j.worth = chosen // as in folders that are temporary or the system's
+	common := known().files[asciiLower(name)]
+	if at.chosenFolder() > 0 && j.worth == plain && !common {
+		j.worth = chosen // the folder makes up for it; it is a temporary one or the system's
 	}
 	switch {
+	case common:
+		c.leaveOut(File, f.path, "many computers have a file of this name")
 	case known().programs[asciiLower(name)] && class != systemwide:
 		c.path(f, at, false, 70, "bears the name of a program of the system, in a folder where the system has none")
-	case class == systemwide && j.worth == chosen && sized && program:
+	case class == systemwide && j.worth >= chosen && sized && program:
 		c.path(f, at, true, 55, "a program of this name and size in a folder of the system")
 	case class == systemwide:
 		c.leaveOut(File, f.path, "lies in a folder of the system, where packages put files of any name")
-	case class == starting && j.worth == chosen:
+	case class == starting && j.worth >= chosen:
 		c.path(f, at, false, 65, "a file in a folder whose contents are started by themselves")
-	case class == temporary && j.worth == chosen && program && sized:
+	case class == temporary && j.worth >= chosen && program && sized:
 		c.path(f, at, true, 55, "a program of this name and size in a folder for temporary files")
-	case class == temporary && j.worth == chosen && program && f.size == 0:
+	case class == temporary && j.worth >= chosen && program && f.size == 0:
 		c.path(f, at, false, 50, "a program of this name in a folder for temporary files")
 	case class == temporary:
 		c.leaveOut(File, f.path, "its name says too little for a folder of temporary files")
-	case j.worth == chosen && program:
+	case j.worth >= chosen && program:
 		c.path(f, at, false, 60, "a program with a name that somebody chose")
-	case j.worth == chosen && sized:
+	case j.worth >= chosen && sized:
 		c.path(f, at, true, 55, "a file of this name and size")
 	case program && f.size >= largeSize:
 		c.path(f, at, true, 50, "a program of this name and size; the name alone says nothing")

@@ -181,7 +181,7 @@ func looksRandom(s string) bool {
 		return true
 	case changes >= 3:
 		return true
-	case letters >= 8 && digits == 0 && longestRun >= 6:
+	case letters >= 8 && digits == 0 && longestRun >= 7:
 		return true
 	case letters >= 8 && vowels*7 < letters:
 		return true

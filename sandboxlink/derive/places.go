@@ -13,7 +13,8 @@ const (
 	ordinary class = iota
 	// temporary folders are full of names that nobody chose.
 	temporary
-	// starting folders hold what is run at logon or start of the computer.
+	// starting folders hold what is run when a user logs on. Those of the whole computer are systemwide:
+	// packages fill them.
 	starting
 	// systemwide folders are filled by the operating system and its packages with files of any name.
 	systemwide
@@ -73,10 +74,10 @@ var unixPlaces = places([]struct {
 	{`^/(?:home/[^/]+|root)/\.config/systemd/user/`, `/\.config/systemd/user/`, starting},
 	{`^/(?:home/[^/]+|root)/`, `/(?:home/[^/]+|root)/`, ordinary},
 	{`^/(?:tmp|var/tmp|dev/shm|run/user/[0-9]+)/`, `/(?:tmp|var/tmp|dev/shm|run/user/[0-9]+)/`, temporary},
-	{`^/etc/cron\.[a-z]+/`, `/etc/cron\.[a-z]+/`, starting},
+	{`^/etc/cron\.[a-z]+/`, `/etc/cron\.[a-z]+/`, systemwide},
 	{`^/var/spool/cron/crontabs/`, `/var/spool/cron/crontabs/`, systemwide},
-	{`^/(?:etc|(?:usr/)?lib|run)/systemd/system/`, `/(?:etc|lib|run)/systemd/system/`, starting},
-	{`^/etc/(?:init\.d|rc[0-9s]\.d|profile\.d|xdg/autostart|ld\.so\.conf\.d|update-motd\.d)/`, `/etc/(?:init\.d|rc[0-9S]\.d|profile\.d|xdg/autostart|ld\.so\.conf\.d|update-motd\.d)/`, starting},
+	{`^/(?:etc|(?:usr/)?lib|run)/systemd/system/`, `/(?:etc|lib|run)/systemd/system/`, systemwide},
+	{`^/etc/(?:init\.d|rc[0-9s]\.d|profile\.d|xdg/autostart|ld\.so\.conf\.d|update-motd\.d)/`, `/etc/(?:init\.d|rc[0-9S]\.d|profile\.d|xdg/autostart|ld\.so\.conf\.d|update-motd\.d)/`, systemwide},
 	{`^/(?:opt|usr/local|srv)/`, `/(?:opt|usr/local|srv)/`, ordinary},
 	{`^/(?:usr/)?s?bin/`, `/s?bin/`, systemwide},
 	{`^/(?:usr/)?lib(?:32|64|x32|exec)?/`, `/lib(?:32|64|x32|exec)?/`, systemwide},
