@@ -48,6 +48,7 @@ for_tests() {
   need sqlite3 has sqlite3
   need unzip has unzip
   need p7zip-full has 7z
+  need bubblewrap has bwrap
 }
 
 # The tests that need these are skipped without them, but fail in CI. elogind is not installed, it would

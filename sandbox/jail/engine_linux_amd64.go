@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strconv"
@@ -28,6 +29,29 @@ type Engine struct {
 }
 
 var _ sandbox.Engine = (*Engine)(nil)
+
+// judgement is part of the engine's version. It grows whenever an unchanged sample could be judged differently.
+const judgement = 1
+
+func (o Options) withDefaults() Options {
+	if o.Time <= 0 {
+		o.Time = DefaultTime
+	}
+	o.Time = min(o.Time, MaxTime)
+	if o.Memory <= 0 {
+		o.Memory = DefaultMemory
+	}
+	if o.Disk <= 0 {
+		o.Disk = DefaultDisk
+	}
+	if o.Processes <= 0 {
+		o.Processes = DefaultProcesses
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
 
 // New returns the engine, after it has run a program that does nothing, to see whether this computer can. It returns
 // [ErrNoBubblewrap] where it cannot.
@@ -105,18 +129,26 @@ func (e *Engine) Examine(ctx context.Context, s sandbox.Sample) (*sandbox.Seen, 
 		return nil, fmt.Errorf("read the sample: %w", err)
 	}
 	if reason != "" {
-		return &sandbox.Seen{Engine: verdict.Engine{Saw: "It was not run: " + reason + ".", Blind: []string{"It was not run: " + reason + "."}}}, nil
+		return notRun(reason), nil
 	}
 	o := order{Name: fileName(s.Name), SHA256: s.SHA256, Shell: how == byShell}
 	a, err := e.run(ctx, f, o)
 	if err != nil {
 		return nil, err
 	}
-	o.Time, o.Memory = e.Time, e.Memory
+	if a.Refused {
+		return notRun("this computer cannot execute it; it may be damaged, or its interpreter may be missing here"), nil
+	}
 	seen := judge(o, a)
 	seen.Engine.Saw = saw(a)
 	seen.Engine.Blind = blind(e.Options, a)
 	return seen, nil
+}
+
+// notRun is what is seen of a sample that is not started.
+func notRun(reason string) *sandbox.Seen {
+	reason = "It was not run: " + reason + "."
+	return &sandbox.Seen{Engine: verdict.Engine{Saw: reason, Blind: []string{reason}}}
 }
 
 // grace is how long the tracer may take for all that is not the sample's own time.

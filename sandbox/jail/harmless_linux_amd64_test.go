@@ -144,6 +144,7 @@ func TestNotRun(t *testing.T) {
 		{"a.exe", "MZ\x90\x00", "It was not run: Windows programs cannot be run here, they are only looked at."},
 		{"letter.txt", "Dear all", "It was not run: it is neither a Linux program nor a script."},
 		{"empty", "", "It was not run: it is neither a Linux program nor a script."},
+		{"interpreter", "#!/opt/none/such\n", "It was not run: this computer cannot execute it; it may be damaged, or its interpreter may be missing here."},
 		{"cut", "\x7fELF\x02\x01\x01", "It was not run: its header is cut off."},
 		{"small", string(elf), "It was not run: it is a program for another processor (machine 0, class 1)."},
 	} {

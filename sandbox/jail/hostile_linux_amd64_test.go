@@ -2,6 +2,7 @@ package jail
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -79,7 +80,7 @@ func newHost(t *testing.T) *host {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	h := &host{marker: filepath.Join(dir, "marker"), socket: filepath.Join(dir, "socket"), abstract: fmt.Sprintf("tyto-jail-%d", rand.Uint64())}
-	if err := errors2(os.Chmod(dir, 0o777), os.WriteFile(h.marker, []byte(untouched), 0o600), os.Chmod(h.marker, 0o666)); err != nil {
+	if err := errors.Join(os.Chmod(dir, 0o777), os.WriteFile(h.marker, []byte(untouched), 0o600), os.Chmod(h.marker, 0o666)); err != nil {
 		t.Fatal(err)
 	}
 	for _, l := range [][2]string{{"tcp", "127.0.0.1:0"}, {"unix", h.socket}, {"unix", "@" + h.abstract}} {
@@ -118,15 +119,6 @@ func newHost(t *testing.T) *host {
 	f.Close()
 	t.Cleanup(func() { h.leaked.Close() })
 	return h
-}
-
-func errors2(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // source fills in what the samples aim at.

@@ -75,26 +75,3 @@ var ErrNoBubblewrap = errors.New("no bubblewrap")
 
 // Name is the engine's name in reports.
 const Name = "jail"
-
-// judgement is part of the engine's version. It grows whenever an unchanged sample could be judged differently.
-const judgement = 1
-
-func (o Options) withDefaults() Options {
-	if o.Time <= 0 {
-		o.Time = DefaultTime
-	}
-	o.Time = min(o.Time, MaxTime)
-	if o.Memory <= 0 {
-		o.Memory = DefaultMemory
-	}
-	if o.Disk <= 0 {
-		o.Disk = DefaultDisk
-	}
-	if o.Processes <= 0 {
-		o.Processes = DefaultProcesses
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	return o
-}

@@ -66,7 +66,7 @@ func (j *hearing) lists() {
 	j.seen.Connections = r.Connections
 	j.seen.Domains = r.Domains
 	for _, f := range r.Files {
-		if f.Refused != "" || f.Act == verdict.Read && !isSecret(f.Path) || strings.HasPrefix(f.Path, "/dev/") && !strings.HasPrefix(f.Path, "/dev/shm/") {
+		if f.Refused != "" || f.Act == verdict.Read && !startsWithAny(f.Path, secrets) || strings.HasPrefix(f.Path, "/dev/") && !strings.HasPrefix(f.Path, "/dev/shm/") {
 			continue
 		}
 		j.seen.Files = append(j.seen.Files, verdict.FileAct{Path: f.Path, Act: f.Act, To: f.To})
@@ -145,20 +145,16 @@ func (j *hearing) unit(f leftFile) {
 	j.seen.Services = append(j.seen.Services, s)
 }
 
-// hidden are places where programs are put to be overlooked, or because everybody can write there.
+// hidden reports whether a program lies where it is to be overlooked: it has a dot name, or lies in a folder with a dot
+// name where everybody can write. Folders with dot names in a home are no hiding places, many programs are kept there.
 func hidden(name string) bool {
-	for _, p := range []string{"/tmp/", "/var/tmp/", "/dev/shm/", "/run/", "/var/run/", "/var/lock/"} {
-		if strings.HasPrefix(name, p) {
-			return strings.Contains(name, "/.") || strings.HasPrefix(name, "/dev/shm/")
-		}
+	switch {
+	case strings.HasPrefix(path.Base(name), "."), strings.HasPrefix(name, "/dev/shm/"):
+		return true
+	case strings.Contains(name, "/.git/"):
+		return false
 	}
-	// Those that programs of a user make themselves are no hiding places.
-	for _, p := range []string{home + "/.cache/", home + "/.config/", home + "/.local/"} {
-		if rest, ok := strings.CutPrefix(name, p); ok {
-			name = "/" + rest
-		}
-	}
-	return strings.Contains(name, "/.")
+	return startsWithAny(name, []string{"/tmp/", "/var/", "/run/"}) && strings.Contains(name, "/.")
 }
 
 // programs looks at programs that were written, and started.
@@ -234,8 +230,10 @@ func (j *hearing) reads() {
 		switch {
 		case reachesOut(f.Path, writes):
 			j.behaves("reaches-for-host", 60, "It reaches for the computer that it runs on, or for its kernel.", f.Path)
-		case f.Act == verdict.Read && isSecret(f.Path) && f.Refused == "":
-			j.behaves("reads-secrets", 45, "It reads keys, passwords or histories.", f.Path)
+		case f.Act == verdict.Read && startsWithAny(f.Path, secrets) && f.Refused == "":
+			j.behaves("reads-secrets", 45, "It reads keys or passwords.", f.Path)
+		case f.Act == verdict.Read && startsWithAny(f.Path, privates) && f.Refused == "":
+			j.behaves("reads-private-files", 15, "It reads histories and settings of a person.", f.Path)
 		case f.Act == verdict.Read && looksForJail(f.Path):
 			j.behaves("looks-for-sandbox", 25, "It finds out whether it runs in a virtual machine or a container.", f.Path)
 		case f.Act == verdict.Deleted && f.Refused == "" && (strings.HasPrefix(f.Path, "/var/log/") || f.Path == home+"/.bash_history"):

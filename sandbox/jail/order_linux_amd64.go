@@ -38,8 +38,10 @@ type order struct {
 type answer struct {
 	// Failed says why there is no record.
 	Failed string
-	Record trace.Record
-	Layer  layer
+	// Refused says that the kernel would not execute the sample, for instance because its interpreter is not there.
+	Refused bool
+	Record  trace.Record
+	Layer   layer
 	// Output is the beginning of what the sample wrote to standard output and error.
 	Output []byte
 	// Exhausted says that the watchman ended the run because of its memory.

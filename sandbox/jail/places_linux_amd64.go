@@ -2,6 +2,7 @@ package jail
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -64,32 +65,28 @@ func startPlace(name string) *place {
 
 // secrets are files and folders that only their owners have a reason to read.
 var secrets = []string{
-	"/etc/shadow", "/etc/gshadow", "/etc/sudoers", home + "/.ssh/id_", home + "/.aws/", home + "/.netrc", home + "/.git-credentials",
-	home + "/.gnupg/", home + "/.bash_history", home + "/.mozilla/", home + "/.config/google-chrome/", home + "/.config/chromium/",
-	home + "/.kube/", home + "/.docker/config.json", home + "/.config/gcloud/", home + "/.azure/", home + "/.password-store/",
-	"/root/.ssh/", "/root/.aws/", home + "/.electrum/", home + "/.bitcoin/", home + "/.ethereum/", home + "/.thunderbird/",
+	"/etc/shadow", "/etc/gshadow", "/etc/sudoers", home + "/.ssh/id_", home + "/.aws/", home + "/.git-credentials",
+	home + "/.gnupg/", home + "/.mozilla/", home + "/.config/google-chrome/", home + "/.config/chromium/", home + "/.kube/",
+	home + "/.docker/config.json", home + "/.config/gcloud/", home + "/.azure/", home + "/.password-store/", "/root/.ssh/",
+	"/root/.aws/", home + "/.electrum/", home + "/.bitcoin/", home + "/.ethereum/", home + "/.thunderbird/",
 }
 
-func isSecret(name string) bool {
-	for _, s := range secrets {
-		if strings.HasPrefix(name, s) {
-			return true
-		}
-	}
-	return false
+// privates are what harmless programs read at times, among them every web client that looks for a password.
+var privates = []string{home + "/.netrc", home + "/.bash_history", home + "/.ssh/config", home + "/.ssh/known_hosts"}
+
+func startsWithAny(name string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
 // reachesOut reports whether a path is a way to the computer that the jail runs on, or to its kernel, and no program
 // of a user has a reason to open it. writes says that it was to be changed.
 func reachesOut(name string, writes bool) bool {
-	for _, p := range []string{
+	if startsWithAny(name, []string{
 		"/dev/sd", "/dev/vd", "/dev/nvme", "/dev/xvd", "/dev/mem", "/dev/kmem", "/dev/port", "/dev/kvm", "/dev/loop", "/dev/dm-", "/dev/mapper/",
 		"/dev/kmsg", "/proc/kcore", "/proc/kmem", "/proc/sysrq-trigger", "/proc/1/root", "/proc/1/cwd", "/proc/1/ns", "/proc/1/mem",
 		"/run/docker.sock", "/var/run/docker.sock", "/run/containerd/", "/run/crio/",
-	} {
-		if strings.HasPrefix(name, p) {
-			return true
-		}
+	}) {
+		return true
 	}
 	switch {
 	case !writes:
@@ -104,13 +101,8 @@ func reachesOut(name string, writes bool) bool {
 
 // looksForJail reports whether a path is read to find out whether this is a virtual machine, a container, or traced.
 func looksForJail(name string) bool {
-	for _, p := range []string{
+	return startsWithAny(name, []string{
 		"/sys/class/dmi/", "/sys/devices/virtual/dmi/", "/sys/hypervisor/", "/proc/xen", "/proc/scsi/scsi", "/proc/ide/",
 		"/.dockerenv", "/run/.containerenv", "/proc/vz", "/proc/1/cgroup", "/proc/1/sched",
-	} {
-		if strings.HasPrefix(name, p) {
-			return true
-		}
-	}
-	return false
+	})
 }

@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,6 +81,10 @@ func (o order) serve(ctx context.Context) (a answer, err error) {
 	t.outputWrite.Close()
 	a.Output = output.wait()
 	a.Missing = t.missing
+	if errors.Is(err, trace.ErrNotStarted) && bytes.HasPrefix(a.Output, []byte("bwrap: execvp ")) {
+		a.Refused = true
+		return a, nil
+	}
 	if errors.Is(err, trace.ErrNotStarted) {
 		return a, fmt.Errorf("%w; bubblewrap says: %q", err, a.Output)
 	}
@@ -168,8 +173,14 @@ func (t *turn) becomeNobody() error {
 	return nil
 }
 
+// lowPriority is the nice value of samples: whoever sits at this computer goes first.
+const lowPriority = 10
+
 // confine puts bubblewrap, which has not begun, into the cgroups.
 func (t *turn) confine(pid int) error {
+	if err := unix.Setpriority(unix.PRIO_PROCESS, pid, lowPriority); err != nil {
+		t.missing = append(t.missing, "a low priority: "+err.Error())
+	}
 	for _, g := range t.groups {
 		if _, err := g.WriteString(strconv.Itoa(pid)); err != nil {
 			return fmt.Errorf("enter the cgroup: %w", err)
@@ -212,7 +223,8 @@ func (t *turn) limit(pid int) error {
 		resource int
 		limit    uint64
 	}{
-		{unix.RLIMIT_CORE, 0}, {unix.RLIMIT_CPU, seconds}, {unix.RLIMIT_FSIZE, uint64(t.Disk)}, {unix.RLIMIT_NOFILE, 256},
+		// 1 and not 0: with 0 the kernel still starts a handler of core dumps, outside and as root, see core(5).
+		{unix.RLIMIT_CORE, 1}, {unix.RLIMIT_CPU, seconds}, {unix.RLIMIT_FSIZE, uint64(t.Disk)}, {unix.RLIMIT_NOFILE, 256},
 		{unix.RLIMIT_NPROC, uint64(t.Processes)}, {unix.RLIMIT_AS, address}, {unix.RLIMIT_MEMLOCK, 64 << 10},
 		{unix.RLIMIT_MSGQUEUE, 64 << 10}, {unix.RLIMIT_SIGPENDING, 1024}, {unix.RLIMIT_RTPRIO, 0}, {unix.RLIMIT_NICE, 0},
 	} {

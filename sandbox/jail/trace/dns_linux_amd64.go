@@ -54,7 +54,7 @@ func readName(b []byte) (name string, rest []byte, ok bool) {
 		if n > maxLabel || n > len(b) || !hostLabel(b[:n]) {
 			return "", nil, false
 		}
-		if length += n + 1; length > maxName {
+		if length += n + 1; length > maxName+1 { // one dot less than labels
 			return "", nil, false
 		}
 		labels = append(labels, strings.ToLower(string(b[:n])))
