@@ -6,14 +6,14 @@ import (
 	"net/http"
 )
 
-// Errors that [Sandbox.Add] and the look-ups return; test with errors.Is.
+// Errors that clients are told as they are.
 var (
-	// ErrUnknown says that there is no such task or content, or none any more.
-	ErrUnknown = errors.New("there is no such task")
-	// ErrQueueFull says that too many tasks wait, or that their samples take too much disk.
-	ErrQueueFull = errors.New("request queue full")
-	// ErrClosed says that the server is stopping.
-	ErrClosed = errors.New("the sandbox is stopping")
+	// errUnknown says that there is no such task or content, or none any more.
+	errUnknown = errors.New("there is no such task")
+	// errQueueFull says that too many tasks wait, or that their samples take too much disk.
+	errQueueFull = errors.New("request queue full")
+	// errClosed says that the server is stopping.
+	errClosed = errors.New("the sandbox is stopping")
 )
 
 // problem is an error that clients are told, with the status of the answer.
@@ -41,13 +41,13 @@ func asProblem(err error) *problem {
 	switch {
 	case errors.As(err, &p):
 		return p
-	case errors.Is(err, ErrUnknown):
-		return problemf(http.StatusNotFound, "%v", ErrUnknown)
-	case errors.Is(err, ErrQueueFull):
+	case errors.Is(err, errUnknown):
+		return problemf(http.StatusNotFound, "%v", errUnknown)
+	case errors.Is(err, errQueueFull):
 		// Kaspersky's API says it so. Agents know it by the text, and come again later.
-		return &problem{http.StatusInternalServerError, ErrQueueFull.Error(), true}
-	case errors.Is(err, ErrClosed):
-		return busy("%v", ErrClosed)
+		return &problem{http.StatusInternalServerError, errQueueFull.Error(), true}
+	case errors.Is(err, errClosed):
+		return busy("%v", errClosed)
 	}
 	return problemf(http.StatusInternalServerError, "internal error: the sandbox's log says more")
 }

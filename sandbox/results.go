@@ -36,6 +36,7 @@ type known struct {
 type results struct {
 	folder folder
 	limits Limits
+	now    func() time.Time
 	log    *slog.Logger
 
 	mu     sync.Mutex
@@ -49,8 +50,8 @@ const maxResultFile = verdict.MaxReport + 1<<10
 
 // openResults reads the index. Reports that another database version gave are deleted: they are no longer
 // up to date.
-func openResults(f folder, l Limits, database string, now time.Time, log *slog.Logger) (*results, error) {
-	r := &results{folder: f, limits: l, log: log, bySHA: map[string]*known{}, byTask: map[string]*known{}}
+func openResults(f folder, l Limits, database string, now func() time.Time, log *slog.Logger) (*results, error) {
+	r := &results{folder: f, limits: l, now: now, log: log, bySHA: map[string]*known{}, byTask: map[string]*known{}}
 	names, err := f.names(resultsDir, ".json")
 	if err != nil {
 		return nil, err
@@ -74,7 +75,7 @@ func openResults(f folder, l Limits, database string, now time.Time, log *slog.L
 	if outdated > 0 {
 		log.Info("verdicts of another database version are forgotten", "verdicts", outdated, "database", database)
 	}
-	return r, r.prune(now)
+	return r, r.prune()
 }
 
 // readResult reads and checks the file of a result.
@@ -113,7 +114,7 @@ func (r *results) leave(k *known) {
 }
 
 // put writes a result, which replaces an earlier one of that content.
-func (r *results) put(id string, report *verdict.Report, now time.Time) error {
+func (r *results) put(id string, report *verdict.Report) error {
 	raw, err := report.Marshal()
 	if err != nil {
 		return fmt.Errorf("keep a result: %w", err)
@@ -128,12 +129,12 @@ func (r *results) put(id string, report *verdict.Report, now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.enter(id, report, int64(len(content)))
-	return r.prune(now)
+	return r.prune()
 }
 
 // prune forgets the oldest results above the limits. The caller holds mu, or is alone.
-func (r *results) prune(now time.Time) error {
-	oldest := now.Add(-r.limits.ResultAge)
+func (r *results) prune() error {
+	oldest := r.oldest()
 	if len(r.bySHA) <= r.limits.Results && r.bytes <= r.limits.ResultBytes && !r.anyBefore(oldest) {
 		return nil
 	}
@@ -148,6 +149,9 @@ func (r *results) prune(now time.Time) error {
 	}
 	return nil
 }
+
+// oldest is the time before which results are forgotten.
+func (r *results) oldest() time.Time { return r.now().Add(-r.limits.ResultAge) }
 
 func (r *results) anyBefore(t time.Time) bool {
 	for _, k := range r.bySHA {
@@ -172,14 +176,22 @@ func (r *results) inOrder() []*known {
 func (r *results) content(sha256 string) *known {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.bySHA[sha256]
+	return r.fresh(r.bySHA[sha256])
 }
 
 // task returns what a task came to; nil if it is not known.
 func (r *results) task(id string) *known {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.byTask[id]
+	return r.fresh(r.byTask[id])
+}
+
+// fresh returns what is not too old, else nil.
+func (r *results) fresh(k *known) *known {
+	if k != nil && k.time.Before(r.oldest()) {
+		return nil
+	}
+	return k
 }
 
 // latest returns the newest n results, the newest first, and how many there are of each level.
@@ -200,7 +212,7 @@ func (r *results) report(k *known) (json.RawMessage, error) {
 	rec, _, _, err := readResult(r.folder, k.sha256)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, ErrUnknown // it was forgotten in the meantime
+		return nil, errUnknown // it was forgotten in the meantime
 	case err != nil:
 		return nil, fmt.Errorf("read a result: %w", err)
 	}

@@ -82,7 +82,7 @@ func (s *Sandbox) getReport(w http.ResponseWriter, r *http.Request) error {
 	}
 	k := s.results.task(a.Task)
 	if k == nil {
-		return ErrUnknown
+		return errUnknown
 	}
 	report, err := s.results.report(k)
 	if err != nil {
@@ -97,7 +97,7 @@ func (s *Sandbox) getObject(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case a.Status == Failed: // an error is no knowledge: send it again
-		return ErrUnknown
+		return errUnknown
 	}
 	w.Header().Set(headerTask, a.Task)
 	return reply(w, a)
@@ -122,9 +122,9 @@ func (s *Sandbox) getHealth(w http.ResponseWriter, _ *http.Request) error {
 	defer s.mu.Unlock()
 	switch {
 	case s.closed:
-		return ErrClosed
+		return errClosed
 	case len(s.waiting) >= s.limits.Waiting || s.disk.used.Load() >= s.disk.limit:
-		return busy("%v", ErrQueueFull)
+		return busy("%v", errQueueFull)
 	}
 	text(w, http.StatusOK, "ok")
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -38,7 +39,7 @@ func (s *Sandbox) Serve(ctx context.Context, l net.Listener, secure *tls.Config)
 	go func() { ended <- server.Serve(l) }()
 	select {
 	case err := <-ended:
-		return err
+		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
 	s.mu.Lock()
@@ -135,7 +136,7 @@ func (t *timed) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 func (s *Sandbox) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := asProblem(err)
 	var told *problem
-	if !errors.As(err, &told) && p.status == http.StatusInternalServerError && !errors.Is(err, ErrQueueFull) {
+	if !errors.As(err, &told) && p.status == http.StatusInternalServerError && !errors.Is(err, errQueueFull) {
 		s.log.Error("a request failed", "request", r.Method+" "+r.URL.Path, "error", err)
 	}
 	if p.retry {

@@ -5,71 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"tyto/verdict"
 )
-
-// Sandbox is the server. Make it with [Open].
-type Sandbox struct {
-	options  Options
-	limits   Limits
-	folder   folder
-	results  *results
-	database string
-	log      *slog.Logger
-	now      func() time.Time
-	disk     disk
-	uploads  *counter
-	begun    time.Time
-
-	mu      sync.Mutex
-	active  map[string]*task // by SHA-256: those that wait and those that are looked at
-	byID    map[string]*task
-	waiting []*task // the oldest first
-	closed  bool
-	wake    chan struct{} // has room for one; whoever takes a task wakes the next if there is more
-}
-
-// Open opens the sandbox's folder and finds out what a server that is gone has left to do.
-func Open(o Options) (*Sandbox, error) {
-	if len(o.Engines) == 0 {
-		return nil, errors.New("open the sandbox: no engine is given")
-	}
-	s := &Sandbox{
-		options: o, limits: o.Limits.withDefaults(), folder: folder(o.Dir), log: o.Log, now: o.Now,
-		database: databaseVersion(o.Product, o.Engines),
-		active:   map[string]*task{}, byID: map[string]*task{}, wake: make(chan struct{}, 1),
-	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	if s.now == nil {
-		s.now = time.Now
-	}
-	s.begun = s.now()
-	s.disk.limit = s.limits.Disk
-	s.uploads = newCounter(s.limits.Uploads, s.limits.ClientUploads)
-	if err := s.folder.prepare(); err != nil {
-		return nil, fmt.Errorf("open the sandbox: %w", err)
-	}
-	var err error
-	if s.results, err = openResults(s.folder, s.limits, s.database, s.now(), s.log); err != nil {
-		return nil, fmt.Errorf("open the sandbox: %w", err)
-	}
-	if err := s.recover(); err != nil {
-		return nil, fmt.Errorf("open the sandbox: %w", err)
-	}
-	return s, nil
-}
-
-// Database returns the version of what the sandbox judges by.
-func (s *Sandbox) Database() string { return s.database }
 
 // recover takes up the tasks of a server that is gone, the oldest first, and removes samples that belong
 // to none.
@@ -147,9 +89,9 @@ func (s *Sandbox) add(u *upload) (answer, error) {
 	}
 	switch {
 	case s.closed:
-		return answer{}, ErrClosed
+		return answer{}, errClosed
 	case len(s.waiting) >= s.limits.Waiting:
-		return answer{}, ErrQueueFull
+		return answer{}, errQueueFull
 	}
 	t := &task{ID: newID(), SHA256: u.sha256, SHA1: u.sha1, MD5: u.md5, Name: u.name, Size: u.size, Added: s.now().UTC(), room: u.room}
 	// The sample first: a task without one is lost, a sample without a task is only removed.
@@ -178,7 +120,7 @@ func (s *Sandbox) content(sha256 string) (answer, error) {
 	if k := s.results.content(sha256); k != nil {
 		return answer{Task: k.task, Status: statusOf(k.level)}, nil
 	}
-	return answer{}, ErrUnknown
+	return answer{}, errUnknown
 }
 
 // status says how a task stands.
@@ -192,7 +134,7 @@ func (s *Sandbox) status(id string) (answer, error) {
 	if k := s.results.task(id); k != nil {
 		return answer{Task: id, Status: statusOf(k.level)}, nil
 	}
-	return answer{}, ErrUnknown
+	return answer{}, errUnknown
 }
 
 // rouse has somebody look for a task.
@@ -274,7 +216,7 @@ func (s *Sandbox) givenUp(t *task) *verdict.Report {
 
 // finish keeps the report and lets the sample go.
 func (s *Sandbox) finish(t *task, report *verdict.Report) error {
-	err := s.results.put(t.ID, report, s.now())
+	err := s.results.put(t.ID, report)
 	// A result that cannot be kept leaves the task's id unknown, upon which agents send the content again.
 	s.mu.Lock()
 	defer s.mu.Unlock()

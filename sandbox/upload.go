@@ -52,11 +52,11 @@ type reservation struct {
 	bytes int64
 }
 
-// add takes n bytes more; it fails with [ErrQueueFull] if there are none.
+// add takes n bytes more; it fails with errQueueFull if there are none.
 func (r *reservation) add(n int64) error {
 	if r.disk.used.Add(n) > r.disk.limit {
 		r.disk.used.Add(-n)
-		return ErrQueueFull
+		return errQueueFull
 	}
 	r.bytes += n
 	return nil
@@ -207,7 +207,7 @@ func (s *Sandbox) uploadError(err error) error {
 	switch {
 	case errors.As(err, &tooLarge):
 		return s.tooLarge()
-	case errors.Is(err, ErrQueueFull):
+	case errors.Is(err, errQueueFull):
 		return err
 	case errors.As(err, &disk):
 		return fmt.Errorf("receive a sample: %w", err)

@@ -118,8 +118,9 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	log := f.logger(stderr)
+	f.data = absolute(f.data) // engines run elsewhere
 	if err := place.MakeDir(f.data); err != nil {
-		return usageError{err: err}
+		return usageError{err: err, hint: "or name another folder with --data"}
 	}
 	release, err := place.Hold(f.data)
 	if err != nil {
