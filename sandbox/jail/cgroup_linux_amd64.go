@@ -86,6 +86,24 @@ func (g *groups) open() (files []*os.File, err error) {
 	return files, nil
 }
 
+// exhausted reports whether the kernel has killed a process of the run because the memory of all was used up.
+func (g *groups) exhausted() bool {
+	for _, dir := range g.dirs {
+		for _, file := range []string{"memory.events", "memory.oom_control"} {
+			text, err := readBounded(filepath.Join(dir, file), 4<<10)
+			if err != nil {
+				continue
+			}
+			for line := range strings.Lines(string(text)) {
+				if f := strings.Fields(line); len(f) == 2 && f[0] == "oom_kill" && f[1] != "0" {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // removal bounds how long the removal waits for processes that were killed to be gone.
 const removal = 10 * time.Second
 

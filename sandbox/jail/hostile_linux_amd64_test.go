@@ -344,6 +344,9 @@ func TestGreedyAndStubbornSamples(t *testing.T) {
 			if !strings.Contains(string(a.Output), test.want) {
 				t.Errorf("the sample said %q, not %q; %s", a.Output, test.want, a.Record.Ended)
 			}
+			if !a.Record.TimedOut && a.Record.Ended == "" {
+				t.Error("the run ended, neither by itself nor by the clock")
+			}
 			if len(a.Output) > maxOutput {
 				t.Errorf("%d bytes of output were kept", len(a.Output))
 			}

@@ -58,7 +58,12 @@ func (p *prefix) Write(b []byte) (int, error) {
 
 // survey looks at everything that a sample left behind. It must have ended.
 func (r *room) survey() layer {
-	s := &surveyor{room: r}
+	s := &surveyor{room: r, seen: map[string]bool{}}
+	// First where a file tells most, so that nothing can be hidden behind very many others.
+	for _, p := range startPlaces {
+		s.place(path.Clean(p.at))
+	}
+	s.entries = 0
 	for _, f := range folders {
 		s.folder(r.folders[f], f, 0)
 	}
@@ -69,6 +74,22 @@ type surveyor struct {
 	*room
 	layer
 	entries int
+	seen    map[string]bool // files that were looked at
+}
+
+// place looks at one file or folder.
+func (s *surveyor) place(name string) {
+	at, rest, ok := s.inside(name)
+	if !ok {
+		return
+	}
+	fd, err := unix.Openat2(at, path.Dir(rest), &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV})
+	if err != nil {
+		return // not there, or made unreadable: the walk over everything comes to it
+	}
+	defer unix.Close(fd)
+	s.entry(fd, path.Base(rest), name, 0)
 }
 
 // folder looks into an open folder.
@@ -99,6 +120,9 @@ func (s *surveyor) folder(fd int, name string, depth int) {
 
 // entry looks at one name in an open folder.
 func (s *surveyor) entry(dir int, name, full string, depth int) {
+	if s.seen[full] {
+		return
+	}
 	var st unix.Stat_t
 	if unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
 		return
@@ -114,11 +138,13 @@ func (s *surveyor) entry(dir int, name, full string, depth int) {
 			unix.Close(fd)
 		}
 	case unix.S_IFLNK:
+		s.seen[full] = true
 		b := make([]byte, unix.PathMax)
 		if n, err := unix.Readlinkat(dir, name, b); err == nil && s.before[full] != string(b[:n]) {
 			s.keep(leftFile{Path: full, Link: string(b[:n])})
 		}
 	case unix.S_IFREG:
+		s.seen[full] = true
 		s.file(dir, name, full, &st)
 	}
 }
@@ -149,7 +175,7 @@ func (s *surveyor) file(dir int, name, full string, st *unix.Stat_t) {
 	}
 	f := os.NewFile(uintptr(fd), full)
 	defer f.Close()
-	if len(s.Files) >= maxLeft || st.Size > s.budget {
+	if s.full(full) || st.Size > s.budget {
 		s.Cut++
 		return
 	}
@@ -174,8 +200,13 @@ func (s *surveyor) file(dir int, name, full string, st *unix.Stat_t) {
 	s.keep(left)
 }
 
+// full reports whether there is no more room for a file; where it tells most there is twice the room.
+func (s *surveyor) full(name string) bool {
+	return len(s.Files) >= maxLeft && (len(s.Files) >= 2*maxLeft || startPlace(name) == nil)
+}
+
 func (s *surveyor) keep(f leftFile) {
-	if len(s.Files) >= maxLeft {
+	if s.full(f.Path) {
 		s.Cut++
 		return
 	}

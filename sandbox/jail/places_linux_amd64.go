@@ -63,6 +63,11 @@ func startPlace(name string) *place {
 	return nil
 }
 
+// tells reports whether what is done to a path matters for the judgement.
+func tells(name string) bool {
+	return startPlace(name) != nil || startsWithAny(name, secrets) || reachesOut(name, true) || slices.Contains(documents, name)
+}
+
 // secrets are files and folders that only their owners have a reason to read.
 var secrets = []string{
 	"/etc/shadow", "/etc/gshadow", "/etc/sudoers", home + "/.ssh/id_", home + "/.aws/", home + "/.git-credentials",

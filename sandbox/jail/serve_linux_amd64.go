@@ -75,6 +75,7 @@ func (o order) serve(ctx context.Context) (a answer, err error) {
 		Confine:  t.confine,
 		Furnish:  func(pid int) error { return t.furnish(pid, w) },
 		Remember: func(name string) (trace.Departure, bool) { return t.room.remember(name) },
+		Telling:  tells,
 		Exists:   func(name string) bool { return t.room.exists(name) },
 	})
 	a.Exhausted = w.stop()

@@ -97,7 +97,7 @@ func FuzzParseAddress(f *testing.F) {
 }
 
 func TestRecordIsBounded(t *testing.T) {
-	b := newBook()
+	b := newBook(nil)
 	for i := range 3 * maxFiles {
 		b.file(File{Path: strings.Repeat("x", maxText) + "tail", Act: "read"})
 		b.file(File{Path: strings.Repeat("y", i%maxText), To: strings.Repeat("z", i/maxText)})
@@ -109,5 +109,17 @@ func TestRecordIsBounded(t *testing.T) {
 	}
 	if b.Files[0].Times != 3*maxFiles || len(b.Files[0].Path) != maxText || b.Cut == 0 {
 		t.Errorf("the first file was counted %d times, its path is %d bytes long, %d were cut", b.Files[0].Times, len(b.Files[0].Path), b.Cut)
+	}
+}
+
+// What matters is written down however much was done before.
+func TestRecordKeepsWhatTells(t *testing.T) {
+	b := newBook(func(path string) bool { return path == "/etc/crontab" })
+	for i := range 2 * maxFiles {
+		b.file(File{Path: strings.Repeat("x", i%maxText), To: strings.Repeat("z", i/maxText)})
+	}
+	b.file(File{Path: "/etc/crontab", Act: "written"})
+	if last := b.Files[len(b.Files)-1]; last.Path != "/etc/crontab" {
+		t.Errorf("the last of %d files is %q", len(b.Files), last.Path)
 	}
 }

@@ -126,10 +126,12 @@ type book struct {
 	deeds map[Deed]int
 	names map[string]bool
 	ways  map[verdict.Connection]bool
+	// telling files have room of their own, as many again.
+	telling func(path string) bool
 }
 
-func newBook() *book {
-	return &book{files: map[File]int{}, deeds: map[Deed]int{}, names: map[string]bool{}, ways: map[verdict.Connection]bool{}}
+func newBook(telling func(path string) bool) *book {
+	return &book{telling: telling, files: map[File]int{}, deeds: map[Deed]int{}, names: map[string]bool{}, ways: map[verdict.Connection]bool{}}
 }
 
 func (b *book) file(f File) {
@@ -138,13 +140,17 @@ func (b *book) file(f File) {
 		b.Files[i].Times++
 		return
 	}
-	if len(b.Files) >= maxFiles {
+	if len(b.Files) >= maxFiles && (len(b.Files) >= 2*maxFiles || !b.tells(f)) {
 		b.Cut++
 		return
 	}
 	b.files[f] = len(b.Files)
 	f.Times = 1
 	b.Files = append(b.Files, f)
+}
+
+func (b *book) tells(f File) bool {
+	return b.telling != nil && (b.telling(f.Path) || b.telling(f.To))
 }
 
 func (b *book) deed(kind Kind, what string) {

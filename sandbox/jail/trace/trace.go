@@ -11,7 +11,7 @@
 // and thread that comes of it is traced from its own first instruction (PTRACE_O_TRACEFORK and its kin). The
 // command is expected to install the seccomp filter that [Filter] returns just before it executes the sample.
 // The filter lets ordinary calls pass at full speed and stops the process at those that matter; only those cost
-// anything, about 10 µs each. At a stop the call's number and arguments come from PTRACE_GET_SYSCALL_INFO and its
+// anything, some tens of microseconds each. At a stop the call's number and arguments come from PTRACE_GET_SYSCALL_INFO and its
 // strings from the process's memory (process_vm_readv, bounded).
 //
 // # What it refuses

@@ -39,7 +39,10 @@ type Options struct {
 	Remember func(path string) (Departure, bool)
 	// Exists reports whether a path inside the jail exists, to tell new files from old ones. May be nil.
 	Exists func(path string) bool
-	Now    func() time.Time // nil is time.Now
+	// Telling reports whether what is done to a path matters so much that it is written down even when the record is
+	// full, so that nothing can be hidden by doing a lot first. May be nil.
+	Telling func(path string) bool
+	Now     func() time.Time // nil is time.Now
 }
 
 const defaultSetup = 20 * time.Second
@@ -60,7 +63,7 @@ func Run(ctx context.Context, o Options) (*Record, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	t := &tracer{Options: o, book: newBook(), tasks: map[int]*task{}}
+	t := &tracer{Options: o, book: newBook(o.Telling), tasks: map[int]*task{}}
 	defer t.killer.close()
 	if err := t.start(); err != nil {
 		return nil, err
