@@ -15,8 +15,8 @@ const (
 	termSize   = "FileItem/SizeInBytes"
 )
 
-// tiny is the size in bytes below which a content is too likely to be somebody else's as well: a flag, a
-// number, an empty configuration.
+// tiny is the size in bytes below which a dropped content is too likely to be somebody else's as well: a flag,
+// a number, an empty configuration. The object itself may be that small: a line for a shell.
 const tiny = 32
 
 // contents makes indicators of the hashes of the object and of what it dropped.
@@ -32,6 +32,10 @@ func (c *collector) contents() {
 	for _, dropped := range c.derived.report.Dropped {
 		if dropped.SHA256 == o.SHA256 {
 			continue // a copy of itself
+		}
+		if dropped.Size > 0 && dropped.Size < tiny {
+			c.leaveOut(Content, dropped.Path, "is so small that harmless files may have the same content")
+			continue
 		}
 		c.content(dropped, "hash of a file that it dropped", 90)
 	}
@@ -81,8 +85,6 @@ func (c *collector) commonContent(file verdict.Dropped) string {
 		}
 	}
 	switch {
-	case file.SHA256 != "" && file.Size > 0 && file.Size < tiny:
-		return "is so small that harmless files may have the same content"
 	case file.SHA256 != "" && c.options.OwnFile != nil && c.options.OwnFile(file.SHA256):
 		return "is a file of the operating system"
 	case file.SHA256 != "" && c.options.Widespread != nil && c.options.Widespread(Content, file.SHA256):
