@@ -1,14 +1,13 @@
 package facts
 
 import (
-	"regexp"
 	"strings"
 )
 
 var (
-	interpreters = regexp.MustCompile(`(?i)\b(powershell|pwsh|cmd|mshta|wscript|cscript|rundll32|regsvr32|certutil|bitsadmin|msiexec|conhost|forfiles|wmic)(\.exe)?\b`)
-	network      = regexp.MustCompile(`(?i)\b(https?|ftp)://[^\s"']{4,}|\\\\[\w.-]+@(ssl|\d+)\\`)
-	padding      = regexp.MustCompile(`[ \t\n\r]{40,}\S`)
+	interpreters = lazy(`(?i)\b(powershell|pwsh|cmd|mshta|wscript|cscript|rundll32|regsvr32|certutil|bitsadmin|msiexec|conhost|forfiles|wmic)(\.exe)?\b`)
+	network      = lazy(`(?i)\b(https?|ftp)://[^\s"']{4,}|\\\\[\w.-]+@(ssl|\d+)\\`)
+	padding      = lazy(`[ \t\n\r]{40,}\S`)
 )
 
 // maxShortcut is how much of a shortcut is searched: larger ones carry something else behind it.
@@ -19,13 +18,13 @@ const maxShortcut = 256 << 10
 func (l *look) lnk() {
 	content := l.content[:min(len(l.content), maxShortcut)]
 	text := wide(content) + "\n" + string(content)
-	if m := interpreters.FindString(text); m != "" {
+	if m := interpreters().FindString(text); m != "" {
 		l.fact("lnk-runs-interpreter", m)
 	}
-	if m := network.FindString(text); m != "" {
+	if m := network().FindString(text); m != "" {
 		l.fact("lnk-fetches", m)
 	}
-	if padding.MatchString(text) {
+	if padding().MatchString(text) {
 		l.fact("lnk-hidden-arguments")
 	}
 	l.search([]byte(text))

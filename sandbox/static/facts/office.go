@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"io"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -22,19 +21,19 @@ const (
 
 var (
 	// macroStarts are names of procedures that Office runs by itself.
-	macroStarts = regexp.MustCompile(`(?i)\b(auto_?(open|close|exec|exit|new)|document_?(open|close|new|beforeclose)|workbook_?(open|activate|beforeclose|deactivate)|userform_initialize|presentation_?open)\b`)
+	macroStarts = lazy(`(?i)\b(auto_?(open|close|exec|exit|new)|document_?(open|close|new|beforeclose)|workbook_?(open|activate|beforeclose|deactivate)|userform_initialize|presentation_?open)\b`)
 	// macroRuns are words by which macros run programs or fetch files.
-	macroRuns = regexp.MustCompile(`(?i)(\bshell\s*[("$]|\bshell\s+\w|wscript\.shell|shell\.application|\bshellexecute|urldownloadtofile|\bwinmgmts:|win32_process|powershell|msxml2\.(server)?xmlhttp|winhttp\.winhttprequest|\bcreatethread\b|virtualalloc|rundll32|regsvr32|mshta|certutil)`)
-	ddeField  = regexp.MustCompile(`(?i)\bDDE(AUTO)?\s+["']?[a-z]:?\\|\bDDEAUTO\b`)
+	macroRuns = lazy(`(?i)(\bshell\s*[("$]|\bshell\s+\w|wscript\.shell|shell\.application|\bshellexecute|urldownloadtofile|\bwinmgmts:|win32_process|powershell|msxml2\.(server)?xmlhttp|winhttp\.winhttprequest|\bcreatethread\b|virtualalloc|rundll32|regsvr32|mshta|certutil)`)
+	ddeField  = lazy(`(?i)\bDDE(AUTO)?\s+["']?[a-z]:?\\|\bDDEAUTO\b`)
 	// remoteTarget is a relationship that leads out of an OOXML document and is loaded without a click.
-	remoteTarget = regexp.MustCompile(`(?i)<Relationship\b[^>]*>`)
+	remoteTarget = lazy(`(?i)<Relationship\b[^>]*>`)
 )
 
 // ole looks at an Office document of the old form. Its streams lie in sectors that may be anywhere; macros are
 // looked for in the file as it lies, which finds those whose sectors follow each other, as Office writes them.
 func (l *look) ole() {
 	l.macros(l.content)
-	if ddeField.Match(l.content) {
+	if ddeField().Match(l.content) {
 		l.fact("office-dde")
 	}
 	l.unseen("macros of the old Excel 4 kind, and macros whose storage is scattered over the file, are not read")
@@ -70,7 +69,7 @@ func (l *look) ooxml() {
 			l.macros(content)
 		case strings.HasSuffix(name, ".rels"):
 			l.relationships(content)
-		case ddeField.Match(content):
+		case ddeField().Match(content):
 			l.fact("office-dde", f.Name)
 		}
 	}
@@ -88,7 +87,7 @@ func unpack(f *zip.File, limit int64) ([]byte, error) {
 // relationships looks for what is loaded from elsewhere: templates, and embedded objects. Links that a reader
 // clicks at are everyday.
 func (l *look) relationships(content []byte) {
-	for _, r := range remoteTarget.FindAll(content, 1000) {
+	for _, r := range remoteTarget().FindAll(content, 1000) {
 		lower := strings.ToLower(string(r))
 		if !strings.Contains(lower, `targetmode="external"`) {
 			continue
@@ -112,10 +111,10 @@ func (l *look) macros(content []byte) {
 		return
 	}
 	l.fact("office-macros")
-	if m := macroStarts.Find(text); m != nil {
+	if m := macroStarts().Find(text); m != nil {
 		l.fact("office-macro-starts", string(m))
 	}
-	if m := macroRuns.Find(text); m != nil {
+	if m := macroRuns().Find(text); m != nil {
 		l.fact("office-macro-runs", string(m))
 	}
 	l.search(text)
@@ -208,8 +207,8 @@ func decompressChunk(out, chunk []byte) ([]byte, bool) {
 }
 
 var (
-	objectUpdate = regexp.MustCompile(`(?i)\\objupdate\b`)
-	spaces       = regexp.MustCompile(`[\s{}]+`)
+	objectUpdate = lazy(`(?i)\\objupdate\b`)
+	spaces       = lazy(`[\s{}]+`)
 	equation     = []byte(hex.EncodeToString([]byte("Equation.3")))
 	equationID   = []byte("02ce020000000000c000000000000046") // its class, as it is stored
 )
@@ -220,10 +219,10 @@ func (l *look) rtf() {
 	if !bytes.Contains(l.content, []byte(`\objdata`)) {
 		return
 	}
-	if objectUpdate.Match(l.content) {
+	if objectUpdate().Match(l.content) {
 		l.fact("rtf-object-runs", `\objupdate`)
 	}
-	digits := bytes.ToLower(spaces.ReplaceAll(l.content, nil))
+	digits := bytes.ToLower(spaces().ReplaceAll(l.content, nil))
 	if bytes.Contains(digits, equation) || bytes.Contains(digits, equationID) {
 		l.fact("rtf-equation")
 	}

@@ -2,14 +2,13 @@ package facts
 
 import (
 	"bytes"
-	"regexp"
 	"strconv"
 )
 
 var (
 	// pdfName is a name in a PDF document: a slash and regular characters (ISO 32000-1 §7.3.5).
-	pdfName = regexp.MustCompile(`/[^\x00\t\n\f\r ()<>\[\]{}/%]{1,60}`)
-	pdfHex  = regexp.MustCompile(`#[0-9A-Fa-f]{2}`)
+	pdfName = lazy(`/[^\x00\t\n\f\r ()<>\[\]{}/%]{1,60}`)
+	pdfHex  = lazy(`#[0-9A-Fa-f]{2}`)
 )
 
 // maxPDFNames is how many names of a PDF document are looked at.
@@ -21,7 +20,7 @@ func (l *look) pdf() {
 	found := map[string]bool{}
 	rest := l.content
 	for range maxPDFNames {
-		at := pdfName.FindIndex(rest)
+		at := pdfName().FindIndex(rest)
 		if at == nil {
 			break
 		}
@@ -29,7 +28,7 @@ func (l *look) pdf() {
 		rest = rest[at[1]:]
 		plain := name
 		if bytes.IndexByte(name, '#') >= 0 {
-			plain = pdfHex.ReplaceAllFunc(name, func(code []byte) []byte {
+			plain = pdfHex().ReplaceAllFunc(name, func(code []byte) []byte {
 				n, _ := strconv.ParseUint(string(code[1:]), 16, 8) // two hexadecimal digits
 				return []byte{byte(n)}
 			})

@@ -30,11 +30,16 @@ func d(id, words string, expressions ...string) deed {
 	return row
 }
 
+// lazy compiles an expression when it is first needed, which most processes of this program never do.
+func lazy(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
+
 // shell is how a pipe ends in a shell.
 const shell = `\|\s*(sudo\s+)?(/bin/|/usr/bin/)?(ba|da|z|k|a)?sh\b`
 
 // deeds is the table. A row must name the deed, not a tool alone: curl fetches, and "curl | sh" runs what it
-// fetched. It is made when it is first needed: most processes of this program never do.
+// fetched.
 var deeds = sync.OnceValue(func() []deed {
 	return []deed{
 		// Shell
@@ -80,9 +85,9 @@ var deeds = sync.OnceValue(func() []deed {
 
 var (
 	// blob is a long run of Base64: lines of at least 60 digits, together some 800.
-	blob = regexp.MustCompile(`([A-Za-z0-9+/]{60,}\s{0,2}){13}`)
+	blob = lazy(`([A-Za-z0-9+/]{60,}\s{0,2}){13}`)
 	// commentLine is a line of a shell, Python or Perl script that is only a comment.
-	commentLine = regexp.MustCompile(`(?m)^[ \t]*#[^\n]*$`)
+	commentLine = lazy(`(?m)^[ \t]*#[^\n]*$`)
 )
 
 // prose are endings of texts that tell how something is run, and are not run.
@@ -100,10 +105,10 @@ func (l *look) script() {
 		text = text[:maxText]
 	}
 	if l.Type == "UNIX SCRIPT" || l.Type == "Python" || l.Type == "" {
-		text = commentLine.ReplaceAll(text, nil)
+		text = commentLine().ReplaceAll(text, nil)
 	}
 	l.search(text)
-	if m := blob.Find(text); m != nil && programs[l.Type] {
+	if m := blob().Find(text); m != nil && programs[l.Type] {
 		l.fact("script-base64-blob", string(m[:60]))
 	}
 }
