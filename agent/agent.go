@@ -102,8 +102,8 @@ type Agent struct {
 	mu      sync.Mutex
 	runs    map[int64]*memory // of runs that have not ended
 	sets    loadedSets
-	// toldVerdicts is when it was told last that a content was met of which a verdict is known, by its SHA-256.
-	toldVerdicts map[string]time.Time
+	// toldVerdicts is when it was told last that a content was met of which a verdict is known.
+	toldVerdicts map[toldVerdict]time.Time
 	// lastRefused is when it was told last that somebody may not command the agent.
 	lastRefused time.Time
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -76,16 +78,26 @@ func (a *Agent) toldLately(c *sandboxlink.Case) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.o.Now()
-	last, ok := a.toldVerdicts[c.Verdict.SHA256]
+	key := toldVerdict{c.Verdict.SHA256, wasRefused(c)}
+	last, ok := a.toldVerdicts[key]
 	if ok && now.Sub(last).Abs() < tellEvery {
 		return true
 	}
 	if len(a.toldVerdicts) >= maxTold || a.toldVerdicts == nil {
-		a.toldVerdicts = map[string]time.Time{} // at worst something is told twice in a minute
+		a.toldVerdicts = map[toldVerdict]time.Time{} // at worst something is told twice in a minute
 	}
-	a.toldVerdicts[c.Verdict.SHA256] = now
+	a.toldVerdicts[key] = now
 	return false
 }
+
+// toldVerdict is what was told: that a content was met, or that access to it was refused.
+type toldVerdict struct {
+	sha256  string
+	refused bool
+}
+
+// wasRefused reports whether a case is about an access that was refused.
+func wasRefused(c *sandboxlink.Case) bool { return len(c.Seen) > 0 && c.Seen[0].Refused }
 
 // tellVerdict tells of a verdict, or that an object is met of which it is known.
 func (a *Agent) tellVerdict(c *sandboxlink.Case) {
@@ -113,7 +125,7 @@ func (a *Agent) tellVerdict(c *sandboxlink.Case) {
 	case verdict.Suspicious:
 		level = events.Warning
 	}
-	if c.Known && len(c.Seen) > 0 && c.Seen[0].Refused {
+	if wasRefused(c) {
 		data["process.executable"] = by
 		a.hub.Send(events.AccessRefused, fmt.Sprintf("access to %q was refused: %s", path, threat(v)), data)
 		return
@@ -183,6 +195,7 @@ func (a *Agent) places(ctx context.Context, c *sandboxlink.Case, made *derived) 
 func (a *Agent) respondTo(ctx context.Context, c *sandboxlink.Case, paths []string) (actions []string, err error) {
 	p := a.policy().Sandbox.Response
 	because := events.Data{"tyto.sandbox.server": c.Verdict.Server}
+	var gone []string
 	begun, err := response.Begin(ctx, response.Options{
 		Policy:      response.Policy{Quarantine: p.Quarantine, ScanCritical: p.ScanCritical && !c.Known, DryRun: p.DryRun},
 		Known:       response.Known{Trusted: a.released},
@@ -206,10 +219,15 @@ func (a *Agent) respondTo(ctx context.Context, c *sandboxlink.Case, paths []stri
 		return nil, err
 	}
 	for _, path := range paths {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			// It has gone, or is what a process in a container calls it.
+			gone = append(gone, report.Safe(path)+" is not there any more")
+			continue
+		}
 		begun.Finding(a.findingOf(&c.Verdict, path))
 	}
 	begun.End()
-	return actions, context.Cause(ctx)
+	return append(actions, gone...), context.Cause(ctx)
 }
 
 // actionText says what became of an action in words; empty if nothing did.

@@ -47,17 +47,20 @@ func (l *Link) Ask(ctx context.Context, q Question) (Answer, error) {
 	}
 	a := Answer{SHA256: d.SHA256, Reason: why(&d)}
 	seen := Seen{Path: q.Path, SHA256: d.SHA256, Size: d.Size, By: q.By, Exec: q.Exec}
-	if entry, ok := l.Known(d.SHA256); ok {
-		a.Verdict, a.Reason = &entry, ""
-		if entry.Level == verdict.Malicious {
-			a.Actions, err = l.o.Act(ctx, Case{Verdict: entry, Seen: []Seen{seen}, Known: true})
-		}
-		return a, err
-	}
-	if d.Ask {
+	entry, known := l.Known(d.SHA256)
+	if d.Ask && !known {
 		a.Queued, a.Reason = l.enqueue(ctx, q, seen, d)
+		// A verdict that has come meanwhile may not have been told of this place.
+		entry, known = l.Known(d.SHA256)
 	}
-	return a, nil
+	if !known {
+		return a, nil
+	}
+	a.Verdict, a.Queued, a.Reason = &entry, false, ""
+	if entry.Level == verdict.Malicious {
+		a.Actions, err = l.o.Act(ctx, Case{Verdict: entry, Seen: []Seen{seen}, Known: true})
+	}
+	return a, err
 }
 
 // Known returns a recent verdict on a content that nobody has vouched for. It never touches the network.

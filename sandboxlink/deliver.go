@@ -21,10 +21,9 @@ func (l *Link) Deliver(ctx context.Context, d submit.Delivery) error {
 	if !ok {
 		return fmt.Errorf("an object of another queue was delivered: %T", d.Item)
 	}
-	seen := item.seen()
 	v := d.Answer.Verdict
 	if v == nil || !v.Level.Known() {
-		l.o.NoVerdict(seen, whyNot(d))
+		l.o.NoVerdict(l.places(item), whyNot(d))
 		return nil
 	}
 	entry := recall.Entry{Verdict: *v, Server: d.Server, Size: item.Item.Object.Size}
@@ -38,7 +37,7 @@ func (l *Link) Deliver(ctx context.Context, d submit.Delivery) error {
 	if entry.Level == verdict.Malicious && l.o.Trusted(entry.SHA256) {
 		return nil
 	}
-	_, err := l.o.Act(ctx, Case{Verdict: entry, Seen: seen, Report: d.Answer.Report})
+	_, err := l.o.Act(ctx, Case{Verdict: entry, Seen: l.places(item), Report: d.Answer.Report})
 	return err
 }
 
@@ -138,9 +137,12 @@ func (q queued) Remove() error {
 	return err
 }
 
-// seen returns the places at which the object was met.
-func (q queued) seen() (all []Seen) {
+// places returns where an object was met, also since it was taken out to be asked about.
+func (l *Link) places(q queued) (all []Seen) {
 	o := q.Item.Object
+	if entry, err := l.o.Queue.Show(o.SHA256); err == nil {
+		o = entry.Object
+	}
 	for _, n := range o.Names {
 		all = append(all, Seen{Path: n.Path, SHA256: o.SHA256, Size: o.Size, By: n.By})
 	}

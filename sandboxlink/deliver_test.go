@@ -114,6 +114,23 @@ func TestDeliver(t *testing.T) {
 	}
 }
 
+// Where the object is met after it was taken out to be asked about counts, too.
+func TestDeliverToLaterPlaces(t *testing.T) {
+	b := newBench(t)
+	item, sum := b.wait(t, "evil", "/first")
+	o := queue.Object{SHA256: sum, Size: 4, Names: []queue.Name{{Path: "/second"}}}
+	if _, err := b.queue.Add(t.Context(), o, strings.NewReader("evil")); err != nil {
+		t.Fatal(err)
+	}
+	d := submit.Delivery{Object: item.Object(), Item: item, Answer: submit.Answer{Verdict: &verdict.Verdict{Level: verdict.Malicious}}}
+	if err := b.Deliver(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if seen := b.cases[0].Seen; len(seen) != 2 || seen[1].Path != "/second" {
+		t.Errorf("told of %+v", seen)
+	}
+}
+
 func TestDeliverAgainUntilItIsActedUpon(t *testing.T) {
 	b := newBench(t)
 	item, _ := b.wait(t, "evil", "/evil")

@@ -27,12 +27,13 @@ agent=
 finish() {
   code=$?
   trap - EXIT
+  set +e
   [ -z "$agent" ] || { kill "$agent" && wait "$agent"; } 2>/dev/null || true
   [ -z "$server" ] || { kill "$server" && wait "$server"; } 2>/dev/null || true
   if [ "$code" != 0 ]; then
-    for log in server agent; do
-      echo "--- the $log's log:"
-      tail -n 40 "$dir/$log.log" 2>/dev/null || true
+    for log in server.log agent.log agent/events.jsonl; do
+      echo "--- the end of $log:"
+      tail -n 40 "$dir/$log" 2>/dev/null || true
     done
   fi
   umount "$home" 2>/dev/null || true
