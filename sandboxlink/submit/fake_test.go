@@ -292,7 +292,7 @@ func (w *world) run(d time.Duration) {
 	w.t.Helper()
 	s, err := newSubmitter(w.options, func(s Server, _ Limits, _ cape.Settings) (Backend, error) {
 		var n int
-		if _, err := fmt.Sscanf(s.Address, "s%d.example", &n); err != nil {
+		if _, err := fmt.Sscanf(strings.TrimPrefix(s.Address, "http://"), "s%d.example", &n); err != nil {
 			return nil, err
 		}
 		return w.servers[n-1], nil

@@ -315,7 +315,7 @@ func TestEachFaultEndsWell(t *testing.T) {
 			}
 			var fault *wire.Error
 			if len(failed) != 1 || failed[0].Kind != ServerFailed || !errors.As(failed[0].Err, &fault) {
-				t.Fatalf("events = %+v; want one of the first server's failure", failed)
+				t.Fatalf("events = %+v (%v); want one of the first server's failure", failed, causes(failed))
 			}
 			if fault.Kind != test.kind || !strings.Contains(fault.Reason, test.reason) {
 				t.Errorf("reason = %s: %s; want %s: %s", fault.Kind, fault.Reason, test.kind, test.reason)
@@ -354,4 +354,12 @@ func BenchmarkTwoOfThreeServersAreDead(b *testing.B) {
 	for b.Loop() {
 		overNetwork(b, Options{Servers: servers}, "evil")
 	}
+}
+
+// causes are what is below the reasons of events.
+func causes(events []Event) (all []string) {
+	for _, e := range events {
+		all = append(all, fmt.Sprintf("%#v", errors.Unwrap(e.Err)))
+	}
+	return all
 }

@@ -566,15 +566,11 @@ func TestDatabaseVersions(t *testing.T) {
 
 func TestUnprotectedServersAreTold(t *testing.T) {
 	inWorld(t, []*fakeServer{{}}, func(w *world) {
-		w.options.Servers[0].Address = "s1.example"
+		w.options.Servers[0].Address = "http://s1.example"
 		w.run(time.Second)
-		diff(t, "events", []string(nil), w.events)
+		diff(t, "events", []string{"server unprotected http://s1.example:80"}, w.events)
+		if status := w.submitter.Status()[0]; !status.Unprotected {
+			t.Errorf("status = %+v; want unprotected", status)
+		}
 	})
-	s, err := New(Options{Servers: []Server{{Address: "http://127.0.0.1:8000", Kind: CAPE}}, Deliver: func(context.Context, Delivery) error { return nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if status := s.Status()[0]; !status.Unprotected {
-		t.Errorf("status = %+v; want unprotected", status)
-	}
 }

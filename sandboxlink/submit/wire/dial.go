@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -122,7 +124,27 @@ func connect(ctx context.Context, a netip.AddrPort, ready secure) (net.Conn, err
 	if err != nil {
 		return nil, err
 	}
-	return ready(ctx, conn)
+	return ready(ctx, &earConn{Conn: conn})
+}
+
+// earConn keeps listening when nobody takes what is written. A server that refuses an upload answers ("too
+// large", "queue full") and closes the connection while we still write; net/http would give up at the write
+// error and never read the answer, which has arrived. If none has, the next read says so.
+type earConn struct {
+	net.Conn
+	deaf atomic.Bool // the other side has stopped reading
+}
+
+func (c *earConn) Write(p []byte) (int, error) {
+	if c.deaf.Load() {
+		return len(p), nil
+	}
+	n, err := c.Conn.Write(p)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		c.deaf.Store(true)
+		return len(p), nil
+	}
+	return n, err
 }
 
 // addresses returns where a host may be, the families taking turns.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -210,6 +211,30 @@ func TestUpload(t *testing.T) {
 		_, err := upload(t, raw(t, func(c net.Conn) { <-done }), short, io.LimitReader(zeros{}, form.Size))
 		wantFault(t, err, wire.Down, "not answer in time")
 	})
+}
+
+// The reason for which an upload is refused arrives, also when the server says it at once and takes nothing.
+func TestEarlyRefusal(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows drops what has arrived on a connection that is reset")
+	}
+	wiretest.NoLeaks(t)
+	server := wire.Server{Address: "http://" + wiretest.Listen(t, func(c net.Conn) {
+		c.Read(make([]byte, 1))
+		io.WriteString(c, "HTTP/1.1 413 Payload Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlarg")
+		// Closed with bytes unread, which resets the connection.
+	})}
+	for range 20 {
+		c, err := wire.NewClient(server, limits, "Bearer")
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply, err := c.Upload(t.Context(), "/", wire.Form{Field: "sample", Size: 32 << 20}, io.LimitReader(zeros{}, 32<<20))
+		if err != nil || reply.Status != http.StatusRequestEntityTooLarge {
+			t.Fatalf("Upload = %d, %v; want 413", reply.Status, err)
+		}
+		c.Close()
+	}
 }
 
 // A stream is cut at its limit, and what its reader complains about is the server's fault.
