@@ -10,11 +10,12 @@ IOCS  ?= $(wildcard ../shared/data/signature-base/iocs)
 
 # Packages whose tests tell something under Wine.
 WINE_PACKAGES ?= ./finding/... ./report/... ./ioc/... ./rules/... ./store/... ./scanner/... \
-                 ./detect/... ./idle/... ./scheduler/... ./quarantine/... ./agent/... ./cmd/...
+                 ./detect/... ./idle/... ./scheduler/... ./quarantine/... ./verdict/... ./sandbox/... ./sandboxlink/... \
+                 ./agent/... ./cmd/...
 
 # Tests that kill, race and repeat for minutes. With -short, as they run under the race detector, they do less of it.
-LONG_TESTS    ?= Killed|Races|AllKinds|PowerCut
-LONG_PACKAGES ?= ./store ./quarantine ./agent ./cmd/tyto
+LONG_TESTS    ?= Killed|Races|AllKinds|PowerCut|Demo
+LONG_PACKAGES ?= ./store ./quarantine ./sandboxlink/queue ./agent ./cmd/tyto
 
 # The environment of plain go commands, per target; makes libyara when need be.
 linux   := eval "$$(scripts/env.sh linux)"
@@ -41,6 +42,10 @@ windows: deps-windows ## bin/tyto.exe
 .PHONY: scan
 scan: build ## build, then scan home, /tmp and the system's critical places (RULES, IOCS: more to look for)
 	@scripts/scan.sh --rules builtin $(addprefix --rules ,$(RULES)) $(addprefix --ioc ,$(IOCS))
+
+.PHONY: demo
+demo: build deps-tests ## the whole loop of the sandbox link on this computer (Linux, as root)
+	@scripts/demo/demo.sh
 
 # The quick checks first, the tests last: their summary is what one wants to see in the end.
 .PHONY: test
