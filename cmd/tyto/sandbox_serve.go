@@ -110,7 +110,13 @@ func (f *serveFlags) define(cmd *cobra.Command) {
 // defaultSandboxData is a folder beside the agent's: both may run on one computer, and neither looks into the
 // other's.
 func defaultSandboxData() string {
-	return place.Default(func(string) string { return "" }).Data + "-sandbox"
+	getenv := func(name string) string {
+		if name == place.DataVariable {
+			return "" // names the agent's
+		}
+		return os.Getenv(name)
+	}
+	return place.Default(getenv).Data + "-sandbox"
 }
 
 func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
