@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tyto/verdict"
 )
 
 // The sqlite3 shell, another build of SQLite, reads the file, also while it is in use: these are the
@@ -29,6 +31,7 @@ func TestShell(t *testing.T) {
 	o := options
 	o.Run = addRun(t, s)
 	remember(t, s, o, wicked(object("/dir", 1)), examined(object("/dir with 'quotes'", 2)))
+	putVerdicts(t, s, said(7, verdict.Malicious, noon))
 	tests := []struct{ query, want string }{
 		{"PRAGMA integrity_check", "ok"},
 		{"SELECT path, type, sha256, findings FROM v_files ORDER BY path",
@@ -41,6 +44,7 @@ func TestShell(t *testing.T) {
 			"/dir/file000001"},
 		{"SELECT id, task, state, findings FROM v_runs", "1|t|running|2"},
 		{"SELECT path FROM v_files WHERE gone IS NOT NULL", ""},
+		{"SELECT sha256, level, threats, learned FROM v_verdicts", strings.Repeat("0", 63) + "7|malicious|[]|2026-11-21 12:00:00"},
 	}
 	for _, tt := range tests {
 		out, err := exec.Command(shell, "-batch", "-readonly", s.Path(), tt.query).CombinedOutput()

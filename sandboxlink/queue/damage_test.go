@@ -123,13 +123,13 @@ func TestOneHeadIsEnough(t *testing.T) {
 	for _, at := range []int{0, minHead} {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			dir := folder(t)
-			q, events := open(t, dir, Options{})
+			q, _ := open(t, dir, Options{})
 			o := add(t, q, "content", 0)
 			if err := overwrite(at, strings.Repeat("?", minHead))(filepath.Join(dir, o.SHA256)); err != nil {
 				t.Fatal(err)
 			}
 			shut(t, q)
-			q, events = open(t, dir, Options{})
+			q, events := open(t, dir, Options{})
 			item := next(t, q)
 			if err := item.Update(State{Attempts: 1}); err != nil {
 				t.Fatal(err)
@@ -202,7 +202,7 @@ func differ(a, b []byte) (first, last int) {
 // What is set aside stays within bounds, and makes way for objects.
 func TestDamagedFilesAreFew(t *testing.T) {
 	dir := folder(t)
-	q, events := open(t, dir, Options{})
+	q, _ := open(t, dir, Options{})
 	for i := range 40 {
 		o := add(t, q, noise(uint64(i), 10_000), 0)
 		if err := os.Truncate(filepath.Join(dir, o.SHA256), 5000); err != nil {
@@ -210,7 +210,7 @@ func TestDamagedFilesAreFew(t *testing.T) {
 		}
 	}
 	shut(t, q)
-	q, events = open(t, dir, Options{Limit: 1 << 20})
+	q, events := open(t, dir, Options{Limit: 1 << 20})
 	if u := q.Usage(); u.Damaged != maxDamaged || u.Entries != 0 || u.Bytes != onDisk(t, dir) {
 		t.Errorf("%+v, %d bytes in %q", u, onDisk(t, dir), files(t, dir))
 	}

@@ -477,6 +477,7 @@ func TestConcurrentUse(t *testing.T) {
 		})
 	}
 	ctx, enough := context.WithCancel(t.Context())
+	defer enough()
 	for range takers {
 		work.Go(func() {
 			for {

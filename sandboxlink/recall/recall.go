@@ -27,7 +27,7 @@
 //
 // [MaxRows] verdicts, some 20 MB of the state file. Beyond that, those that have ended go first, then
 // the oldest clean ones, then suspicious ones, malicious ones last. In memory are the hashes of the fresh
-// malicious ones, at most 15 MB if all were malicious.
+// malicious ones, some 10 MB if all were malicious.
 package recall
 
 import (
