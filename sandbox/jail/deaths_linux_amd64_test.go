@@ -136,7 +136,7 @@ func serveOne(path, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.run(context.Background(), f, order{Name: name})
+	_, err = e.run(context.Background(), f, e.order(name, "", byKernel))
 	return err
 }
 

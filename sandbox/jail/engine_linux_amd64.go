@@ -71,6 +71,11 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: ask %q what it can do: %w", ErrNoBubblewrap, e.Bubblewrap, err)
 	}
+	for _, option := range []string{"--size", "--perms", "--clearenv"} {
+		if !bytes.Contains(help, []byte(option)) {
+			return nil, fmt.Errorf("%w: %q does not know %s: install a newer bubblewrap", ErrNoBubblewrap, e.Bubblewrap, option)
+		}
+	}
 	e.disableUsers = bytes.Contains(help, []byte("--disable-userns"))
 	number, err := exec.CommandContext(ctx, e.Bubblewrap, "--version").Output()
 	if err != nil {
@@ -97,7 +102,7 @@ func (e *Engine) try(ctx context.Context) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	a, err := e.run(ctx, f, order{Name: "nothing", Shell: true})
+	a, err := e.run(ctx, f, e.order("nothing", "", byShell))
 	if err == nil && a.Record.Ended != "exit 0" {
 		err = fmt.Errorf("a script that does nothing ended with %q, and said %q", a.Record.Ended, a.Output)
 	}
@@ -131,7 +136,7 @@ func (e *Engine) Examine(ctx context.Context, s sandbox.Sample) (*sandbox.Seen, 
 	if reason != "" {
 		return notRun(reason), nil
 	}
-	o := order{Name: fileName(s.Name), SHA256: s.SHA256, Shell: how == byShell}
+	o := e.order(s.Name, s.SHA256, how)
 	a, err := e.run(ctx, f, o)
 	if err != nil {
 		return nil, err
@@ -145,6 +150,15 @@ func (e *Engine) Examine(ctx context.Context, s sandbox.Sample) (*sandbox.Seen, 
 	return seen, nil
 }
 
+// order returns the order to run a sample.
+func (e *Engine) order(name, sha256 string, how way) order {
+	return order{
+		Bubblewrap: e.Bubblewrap, DisableUsers: e.disableUsers, Nobody: os.Geteuid() == 0,
+		Name: fileName(name), SHA256: sha256, Shell: how == byShell,
+		Time: e.Time, Memory: e.Memory, Disk: e.Disk, Processes: e.Processes,
+	}
+}
+
 // notRun is what is seen of a sample that is not started.
 func notRun(reason string) *sandbox.Seen {
 	reason = "It was not run: " + reason + "."
@@ -156,8 +170,6 @@ const grace = 60 * time.Second
 
 // run has a tracer run a sample, and returns when nothing of it is left.
 func (e *Engine) run(ctx context.Context, sample *os.File, o order) (a answer, err error) {
-	o.Bubblewrap, o.DisableUsers, o.Nobody = e.Bubblewrap, e.disableUsers, os.Geteuid() == 0
-	o.Time, o.Memory, o.Disk, o.Processes = e.Time, e.Memory, e.Disk, e.Processes
 	ctx, cancel := context.WithTimeout(ctx, e.Time+grace)
 	defer cancel()
 

@@ -159,7 +159,7 @@ func detonate(t *testing.T, e *Engine, name string, content []byte) (answer, *sa
 		t.Fatal(err)
 	}
 	defer f.Close()
-	o := order{Name: fileName(name), SHA256: s.SHA256}
+	o := e.order(name, s.SHA256, byKernel)
 	a, err := e.run(t.Context(), f, o)
 	if err != nil {
 		t.Fatal(err)
@@ -336,7 +336,7 @@ func TestGreedyAndStubbornSamples(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			h := newHost(t)
 			program := compile(t, h.source("int main(void) {"+test.body+"\nreturn 0; }"))
-			a, _ := detonate(t, e, "greedy", program)
+			a, seen := detonate(t, e, "greedy", program)
 			h.unharmed(t)
 			if test.name != "endless output" && bytes.Contains(a.Output, []byte("LEFT")) {
 				t.Errorf("the sample got more than its due: %s", a.Output)
@@ -346,6 +346,9 @@ func TestGreedyAndStubbornSamples(t *testing.T) {
 			}
 			if !a.Record.TimedOut && a.Record.Ended == "" {
 				t.Error("the run ended, neither by itself nor by the clock")
+			}
+			if test.name == "fork bomb" && !slices.Contains(ids(seen), "floods-processes") {
+				t.Errorf("the flood was not seen:\n%s", describe(seen))
 			}
 			if len(a.Output) > maxOutput {
 				t.Errorf("%d bytes of output were kept", len(a.Output))

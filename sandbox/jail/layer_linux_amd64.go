@@ -192,7 +192,7 @@ func (s *surveyor) file(dir int, name, full string, st *unix.Stat_t) {
 		Path: full, Decoy: decoy, Size: st.Size, MD5: h.md5, SHA1: h.sha1, SHA256: h.sha256, Head: h.head,
 		Executable: st.Mode&0o111 != 0, Setuid: st.Mode&(unix.S_ISUID|unix.S_ISGID) != 0,
 	}
-	if startPlace(full) != nil {
+	if startPlace(full) != "" {
 		b := make([]byte, min(st.Size, maxStartText))
 		n, _ := f.ReadAt(b, 0)
 		left.Text = string(b[:n])
@@ -202,7 +202,7 @@ func (s *surveyor) file(dir int, name, full string, st *unix.Stat_t) {
 
 // full reports whether there is no more room for a file; where it tells most there is twice the room.
 func (s *surveyor) full(name string) bool {
-	return len(s.Files) >= maxLeft && (len(s.Files) >= 2*maxLeft || startPlace(name) == nil)
+	return len(s.Files) >= maxLeft && (len(s.Files) >= 2*maxLeft || startPlace(name) == "")
 }
 
 func (s *surveyor) keep(f leftFile) {

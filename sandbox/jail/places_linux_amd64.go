@@ -6,14 +6,21 @@ import (
 	"strings"
 )
 
-// place is where something is written to be started again later. The list follows MITRE ATT&CK's techniques of
-// persistence on Linux: T1053 (scheduled tasks), T1037 and T1543 (start-up), T1546.004 (shells), T1098.004 (keys),
-// T1574.006 (the linker), T1556.003 (PAM), T1547.006 (modules).
-type place struct {
-	id     string // of the behaviour
-	score  int
-	detail string
-}
+// place is the behaviour of whoever writes something to be started again later. The list follows MITRE ATT&CK's
+// techniques of persistence on Linux: T1053 (scheduled tasks), T1037 and T1543 (start-up), T1546.004 (shells), T1098.004
+// (keys), T1574.006 (the linker), T1556.003 (PAM), T1547.006 (modules).
+type place string
+
+const (
+	cron     place = "writes-cron"
+	unit     place = "writes-systemd-unit"
+	boot     place = "writes-startup"
+	shell    place = "writes-shell-startup"
+	desktop  place = "writes-autostart"
+	keys     place = "writes-ssh-keys"
+	preload  place = "writes-linker-settings"
+	accounts place = "changes-accounts"
+)
 
 // startPlaces are whole folders (with a slash at the end) and files.
 var startPlaces = []struct {
@@ -40,32 +47,20 @@ var startPlaces = []struct {
 	{"/etc/sudoers", accounts}, {"/etc/sudoers.d/", accounts},
 }
 
-var (
-	cron     = place{"writes-cron", 75, "It has itself or another program started by cron."}
-	unit     = place{"writes-systemd-unit", 65, "It has a program started by systemd."}
-	boot     = place{"writes-startup", 65, "It changes what is started with the computer."}
-	shell    = place{"writes-shell-startup", 55, "It changes what every shell runs when it starts."}
-	desktop  = place{"writes-autostart", 60, "It has a program started with the desktop."}
-	keys     = place{"writes-ssh-keys", 70, "It changes who may log in by SSH."}
-	preload  = place{"writes-linker-settings", 80, "It has its code loaded into every program by the dynamic linker."}
-	accounts = place{"changes-accounts", 75, "It changes accounts, passwords or who may become root."}
-)
-
-// startPlace returns what it means that a file is written there, nil if nothing.
-func startPlace(name string) *place {
-	for i := range startPlaces {
-		p := &startPlaces[i]
+// startPlace returns what it means that a file is written there, "" if nothing.
+func startPlace(name string) place {
+	for _, p := range startPlaces {
 		folder := strings.HasSuffix(p.at, "/")
 		if folder && strings.HasPrefix(name, p.at) || !folder && name == p.at {
-			return &p.place
+			return p.place
 		}
 	}
-	return nil
+	return ""
 }
 
 // tells reports whether what is done to a path matters for the judgement.
 func tells(name string) bool {
-	return startPlace(name) != nil || startsWithAny(name, secrets) || reachesOut(name, true) || slices.Contains(documents, name)
+	return startPlace(name) != "" || startsWithAny(name, secrets) || reachesOut(name, true) || slices.Contains(documents, name)
 }
 
 // secrets are files and folders that only their owners have a reason to read.

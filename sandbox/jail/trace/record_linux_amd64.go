@@ -40,6 +40,8 @@ type Record struct {
 	Domains     []string
 	Deeds       []Deed
 	Departures  []Departure
+	// Peak is how many processes and threads there were at a time, those of the command included.
+	Peak int
 	// Calls is how many system calls were looked at.
 	Calls int
 	// Cut is how many entries were left out because of the limits on them.

@@ -64,6 +64,7 @@ func (t *tracer) taskOf(tid int) *task {
 func (t *tracer) born(maker, tid int) {
 	parent := t.taskOf(maker).process
 	child := t.taskOf(tid)
+	t.Peak = max(t.Peak, len(t.tasks))
 	if t.sample == 0 {
 		// It may be the first of the jail's namespace, with which all others end.
 		_ = t.killer.aim(tid)
