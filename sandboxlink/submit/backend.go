@@ -71,3 +71,13 @@ func open(s Server, limits Limits, settings cape.Settings) (Backend, error) {
 		return kaspersky.New(client, kaspersky.Settings{Tyto: s.Kind == Tyto}), nil
 	}
 }
+
+// Check reports what is wrong with the settings of a server, the files that they name included. It touches no
+// network. [New] refuses all servers for one that fails it.
+func Check(s Server) error {
+	backend, err := open(s, Limits{}, cape.Settings{})
+	if err == nil {
+		backend.Close()
+	}
+	return err
+}

@@ -165,7 +165,7 @@ func (e *errand) offer(ctx context.Context, v *visit) (Answer, error) {
 		sv.mu.Lock()
 		sv.uploads++
 		sv.mu.Unlock()
-	case errors.As(err, &fault) && fault.Answered && (fault.Kind == wire.Down || fault.Kind == wire.Garbage):
+	case errors.As(err, &fault) && fault.Answered && fault.Kind != wire.Busy && fault.Kind != wire.Refused:
 		e.state.Attempts++ // perhaps it breaks on this object
 	}
 	return answer, err

@@ -3,6 +3,7 @@ package submit
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -50,7 +51,7 @@ func (q *fakeQueue) add(names ...string) {
 
 // objectNamed makes an object whose content is its name.
 func objectNamed(name string) Object {
-	return Object{SHA256: fmt.Sprintf("%064x", name), Size: int64(len(name)), Name: name}
+	return Object{SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(name))), Size: int64(len(name)), Name: name}
 }
 
 func (q *fakeQueue) Next(ctx context.Context) (Item, error) {

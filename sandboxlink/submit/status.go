@@ -40,3 +40,13 @@ func (s *Submitter) Status() []ServerStatus {
 	}
 	return all
 }
+
+// Retry ends the rests of all servers: a person knows that they are back.
+func (s *Submitter) Retry() {
+	for _, sv := range s.servers {
+		sv.mu.Lock()
+		sv.line.until, sv.intake.until = time.Time{}, time.Time{}
+		sv.mu.Unlock()
+	}
+	s.changed.signal()
+}

@@ -21,7 +21,6 @@ package kaspersky
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -108,7 +107,7 @@ func (b *Backend) Submit(ctx context.Context, o wire.Object, content io.Reader) 
 			return wire.Answer{}, err
 		}
 		return wire.Answer{Task: said.task, Pending: true}, nil
-	case http.StatusInternalServerError:
+	case http.StatusInternalServerError, http.StatusBadRequest:
 		return wire.Answer{}, refusal(reply, said.text)
 	}
 	return wire.Answer{}, reply.Unexpected()
@@ -133,8 +132,8 @@ func (b *Backend) Poll(ctx context.Context, task string, o wire.Object) (wire.An
 	case http.StatusNotFound, http.StatusGone:
 		return wire.Answer{}, wire.ErrForgotten
 	case http.StatusBadRequest:
-		if err := reply.Unexpected(); isConfig(err) {
-			return wire.Answer{}, err
+		if reply.AboutTLS() {
+			return wire.Answer{}, reply.Unexpected()
 		}
 		return wire.Answer{}, wire.ErrForgotten // the server does not take the id for one of its own
 	}
@@ -224,7 +223,7 @@ func (b *Backend) report(ctx context.Context, task string, o wire.Object) (*verd
 	return report, nil
 }
 
-// refusal reads the text of a 500. The documented ones are: no licence, larger than 60 MB, format not
+// refusal reads the text of a 500 or 400. The documented ones are: no licence, larger than 60 MB, format not
 // supported, request queue full, unknown.
 func refusal(reply wire.Reply, text string) error {
 	said := strings.ToLower(text)
@@ -237,9 +236,8 @@ func refusal(reply wire.Reply, text string) error {
 		return false
 	}
 	e := &wire.Error{Kind: wire.Down, Answered: true}
-	unexpected := reply.Unexpected()
-	if known := (*wire.Error)(nil); errors.As(unexpected, &known) {
-		e.Retry = known.Retry
+	if known := (*wire.Error)(nil); errors.As(reply.Unexpected(), &known) {
+		e = known
 	}
 	switch {
 	case has("queue", "busy", "overload", "too many"):
@@ -251,14 +249,5 @@ func refusal(reply wire.Reply, text string) error {
 	case has("format", "not supported", "unsupported", "file type", "empty"):
 		e.Kind = wire.Refused
 	}
-	e.Reason = fmt.Sprintf("the server says: %s", reply.Text())
-	if reply.Text() == "" {
-		e.Reason = "the server answers HTTP 500 without a reason"
-	}
 	return e
-}
-
-func isConfig(err error) bool {
-	var e *wire.Error
-	return errors.As(err, &e) && e.Kind == wire.Config
 }

@@ -32,7 +32,9 @@ func TestUnexpectedStatus(t *testing.T) {
 	}{
 		{status: 204, want: Garbage},
 		{status: 302, want: Config},
-		{status: 400, want: Refused},
+		{status: 400, want: Config},
+		{status: 400, body: "<html><h1>400 Bad Request</h1>No required SSL certificate was sent", want: Config},
+		{status: 422, want: Refused},
 		{status: 400, body: "Client sent an HTTP request to an HTTPS server.\n", want: Config},
 		{status: 401, want: Config},
 		{status: 403, want: Config},

@@ -74,32 +74,37 @@ func (r Reply) Unexpected() error {
 	case status >= 300 && status < 400:
 		e.Kind, e.Reason = Config, fmt.Sprintf("the server sends us elsewhere (HTTP %d), and redirects are not followed: enter the address that it names as the server's", status)
 		return e
-	case isTLSHint(r):
-		e.Kind, e.Reason = Config, "the server wants TLS: leave out http:// in its address"
+	case r.AboutTLS():
+		e.Kind, e.Reason = Config, "the server wants TLS, or our certificate: leave out http:// in its address, or set client_certificate"+said
 		return e
-	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
-		e.Kind = Config
-	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status == http.StatusGone:
-		// The path exists on each server of the kind.
-		e.Kind = Config
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable, status == http.StatusInsufficientStorage:
 		e.Kind = Busy
+	case status == http.StatusRequestEntityTooLarge, status == http.StatusUnsupportedMediaType, status == http.StatusUnprocessableEntity:
+		e.Kind = Refused
 	case status >= 500, status == http.StatusRequestTimeout:
 		e.Kind = Down
 	case status >= 400:
-		e.Kind = Refused
+		// We ask as the documentation says, so this is another kind of server, or something in front of it. To give the
+		// object up instead would empty the queue.
+		e.Kind = Config
 	}
 	e.Reason = fmt.Sprintf("the server answers HTTP %d%s", r.Status, said)
 	return e
 }
 
-// isTLSHint recognises how servers complain about plain HTTP on a port for TLS.
-func isTLSHint(r Reply) bool {
+// AboutTLS reports whether a server complains about plain HTTP on a port for TLS, or about a certificate that we
+// should have shown, in the words of Go's server and of nginx.
+func (r Reply) AboutTLS() bool {
 	if r.Status != http.StatusBadRequest {
 		return false
 	}
 	text := strings.ToLower(r.Text())
-	return strings.Contains(text, "http request to an https server") || strings.Contains(text, "plain http request was sent to https")
+	for _, words := range []string{"http request to an https server", "plain http request was sent to https", "ssl certificate"} {
+		if strings.Contains(text, words) {
+			return true
+		}
+	}
+	return false
 }
 
 // retryAfter reads the header of that name in both its forms, RFC 9110 §10.2.3. Who asks bounds it.
