@@ -181,7 +181,7 @@ const (
 	// NotWatching: those on Place are not, for Reason. Sent once for each place and reason, and not for
 	// file systems that are left out by their kind.
 	NotWatching EventKind = "not-watching"
-	// NotNoticed: Count accesses found no place in the queue. Sent when the first does not, and again only after
+	// NotNoticed: an access found no place in the queue, the Count-th since the start. Sent again only after
 	// the queue was less than half full.
 	NotNoticed EventKind = "not-noticed"
 	// Late: an access was allowed since nothing was known of it in time. Sent at most once a minute, with the

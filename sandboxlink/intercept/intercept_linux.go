@@ -71,7 +71,8 @@ func open(o Options) (_ system, err error) {
 	l.backlog = newBacklog[seen](max(l.o.Pending/4, 1), l.o.Pending, func() {
 		o.Log.Warn("more accesses are refused than are taken note of")
 	}, func() {
-		o.Event(Event{Kind: NotNoticed, Reason: "more files are opened than can be looked at; they are looked at when they are opened again", Count: 1})
+		_, turned := l.backlog.waiting()
+		o.Event(Event{Kind: NotNoticed, Reason: "more files are opened than can be looked at; they are looked at when they are opened again", Count: turned})
 	})
 	if l.responder, err = fanotify.NewResponder(fanotify.Options{Wait: o.Wait, ExecWait: o.ExecWait}); err != nil {
 		return nil, fmt.Errorf("intercepting accesses: %w", err)

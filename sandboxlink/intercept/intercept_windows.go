@@ -48,7 +48,8 @@ func open(o Options) (system, error) {
 		b.excluded = append(b.excluded, strings.ToLower(path))
 	}
 	b.backlog = newBacklog[Access](1, o.Pending, func() {}, func() {
-		o.Event(Event{Kind: NotNoticed, Reason: "more files change than can be looked at", Count: 1})
+		_, turned := b.backlog.waiting()
+		o.Event(Event{Kind: NotNoticed, Reason: "more files change than can be looked at", Count: turned})
 	})
 	return b, nil
 }

@@ -20,6 +20,9 @@ import (
 // retryPlaces is after which time paths that were not there, or could not be watched, are tried again.
 const retryPlaces = 10 * time.Second
 
+// mountPause is how long mounts are left to come together: where containers start, many come at once.
+const mountPause = 100 * time.Millisecond
+
 // maxMountInfo bounds the table of mounts in bytes.
 const maxMountInfo = 32 << 20
 
@@ -52,8 +55,11 @@ func (l *linux) watchMounts(ctx context.Context) error {
 		}
 		l.watchAll(parseMounts(data))
 		// The table is ready for POLLPRI when it has changed since it was read.
-		wait := []unix.PollFd{{Fd: int32(table.Fd()), Events: unix.POLLPRI}, {Fd: int32(ended.Fd())}}
+		wait := []unix.PollFd{{Fd: int32(ended.Fd())}, {Fd: int32(table.Fd()), Events: unix.POLLPRI}}
 		if _, err := unix.Poll(wait, int(retryPlaces.Milliseconds())); err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("waiting for other file systems: %w", err)
+		}
+		if _, err := unix.Poll(wait[:1], int(mountPause.Milliseconds())); err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("waiting for other file systems: %w", err)
 		}
 	}
@@ -122,7 +128,7 @@ func (l *linux) watchDevice(mounts []mount) Place {
 			place.Reason = err.Error()
 			continue
 		}
-		if id != m.id {
+		if id != 0 && id != m.id {
 			unix.Close(fd)
 			place.Reason = "something else is mounted over it"
 			continue
@@ -172,7 +178,8 @@ func (l *linux) watch(fd int) error {
 	return l.responder.Watch(fd, mask)
 }
 
-// openPlace opens a path without opening the file that it leads to, and returns the mount that it is on.
+// openPlace opens a path without opening the file that it leads to, and returns the number of the mount that it is on, or 0
+// before Linux 5.8.
 func openPlace(path string) (fd int, mount uint64, err error) {
 	fd, err = unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
