@@ -171,7 +171,21 @@ func (c *Cache) reload(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.malicious, c.sizes = malicious, sizes
+	c.dateBack(c.newest.Load()) // the clock may have been set back while the file was read
 	return nil
+}
+
+// dateBack lets what is in memory be learned at a time at the latest. The caller holds c.mu.
+func (c *Cache) dateBack(latest int64) {
+	for sum, k := range c.malicious {
+		if k.learned > latest {
+			k.learned = latest
+			c.malicious[sum] = k
+		}
+	}
+	for size, learned := range c.sizes {
+		c.sizes[size] = min(learned, latest)
+	}
 }
 
 // Get returns the verdict on a content if it is fresh. It reads memory and the state file, never the
@@ -368,13 +382,7 @@ func (c *Cache) notice(now time.Time) {
 	c.unsettled.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for sum, k := range c.malicious {
-		k.learned = min(k.learned, now.UnixNano())
-		c.malicious[sum] = k
-	}
-	for size, learned := range c.sizes {
-		c.sizes[size] = min(learned, now.UnixNano())
-	}
+	c.dateBack(now.UnixNano())
 }
 
 // settle does in the file what notice did in memory. Whoever reads or writes rows comes by here first.
