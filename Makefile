@@ -14,7 +14,7 @@ WINE_PACKAGES ?= ./finding/... ./report/... ./ioc/... ./rules/... ./store/... ./
                  ./agent/... ./cmd/...
 
 # Tests that kill, race and repeat for minutes. With -short, as they run under the race detector, they do less of it.
-LONG_TESTS    ?= Killed|Races|AllKinds|PowerCut|Demo
+LONG_TESTS    ?= Killed|Races|AllKinds|PowerCut|Demo|Faults
 LONG_PACKAGES ?= ./store ./quarantine ./sandboxlink/queue ./agent ./cmd/tyto
 
 # The environment of plain go commands, per target; makes libyara when need be.

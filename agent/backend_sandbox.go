@@ -263,6 +263,9 @@ func (b backend) FlushQueue(ctx context.Context) (s control.Sandbox, err error) 
 	if err != nil {
 		return s, err
 	}
+	if parts := b.a.sandbox.get(); parts != nil && parts.submitter != nil {
+		parts.submitter.Retry()
+	}
 	q.Flush()
 	return b.Sandbox(ctx)
 }
