@@ -2,6 +2,7 @@ package derive
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -78,12 +79,20 @@ func (c *collector) files() {
 // madeFiles returns the files that the object made and left, each once, and notes the others as left out.
 func (c *collector) madeFiles() []made {
 	r := c.derived.report
-	deleted, sizes, parents := map[string]int{}, map[string]int64{}, map[string]bool{}
+	deleted, created, sizes, parents := map[string]int{}, map[string]bool{}, map[string]int64{}, map[string]bool{}
 	for i, f := range r.Files {
 		switch f.Act {
 		case verdict.Deleted, verdict.Moved:
 			deleted[f.Path] = i
+		case verdict.Created:
+			created[f.Path] = true
 		}
+	}
+	// Our own jail tells new files from those that were there, which other computers have as well; sandboxes for
+	// Windows call both written.
+	old := map[string]bool{}
+	for _, f := range r.Files {
+		old[f.Path] = f.Act == verdict.Written && !created[f.Path] && strings.HasPrefix(f.Path, "/")
 	}
 	var paths []string
 	add := func(path string, size int64) {
@@ -105,6 +114,8 @@ func (c *collector) madeFiles() []made {
 		case f.Act == verdict.Deleted:
 		case f.Act != verdict.Created && f.Act != verdict.Written:
 			c.together(File, f.Path, "was only read or looked for")
+		case old[f.Path]:
+			c.leaveOut(File, f.Path, "was there before: it only wrote to it")
 		case gone && last > i:
 			c.leaveOut(File, f.Path, "it took away again")
 		default:
@@ -112,7 +123,7 @@ func (c *collector) madeFiles() []made {
 		}
 	}
 	for _, d := range r.Dropped {
-		if _, gone := deleted[d.Path]; d.Path != "" && !d.Deleted && !gone {
+		if _, gone := deleted[d.Path]; d.Path != "" && !d.Deleted && !gone && !old[d.Path] {
 			add(d.Path, d.Size)
 		}
 	}
@@ -188,7 +199,13 @@ func (c *collector) identifiedFolder(f made, at located) bool {
 // tells reports whether a unique name says something where it is. Folders of the system have many that are made
 // of contents or drawn by lot, on any computer of the same version alike.
 func (l located) tells(j judged) bool {
-	return l.place.class != systemwide || j.stable && l.windows
+	switch {
+	case l.place.class == systemwide:
+		return j.stable && l.windows
+	case l.place.class == starting:
+		return !l.ofMaker()
+	}
+	return true
 }
 
 // identifiedName does the same for the file's own name. If a program made it up, and no folder tells more, the
@@ -248,6 +265,8 @@ func (c *collector) file(f made, at located) {
 		c.path(f, at, true, 55, "a program of this name and size in a folder of the system")
 	case class == systemwide:
 		c.leaveOut(File, f.path, "lies in a folder of the system, where packages put files of any name")
+	case class == starting && at.ofMaker():
+		c.leaveOut(File, f.path, "lies in a folder of a well-known maker")
 	case class == starting && j.worth >= chosen:
 		c.path(f, at, false, 65, "a file in a folder whose contents are started by themselves")
 	case class == temporary && j.worth >= chosen && program && sized:
@@ -306,9 +325,18 @@ func (l located) pattern(parts int) string {
 	return b.String()
 }
 
+// ofMaker reports whether the path leads through a folder of a maker of clean programs.
+func (l located) ofMaker() bool {
+	return slices.ContainsFunc(l.parts[:len(l.parts)-1], func(part string) bool { return known().vendors[asciiLower(part)] })
+}
+
 // chosenFolder returns how many parts lead to the first folder whose name somebody chose, 0 if there is none.
+// What lies below the folder of a maker of clean programs was chosen by that maker.
 func (l located) chosenFolder() int {
 	for i, part := range l.parts[:len(l.parts)-1] {
+		if known().vendors[asciiLower(part)] {
+			return 0
+		}
 		if judge(part, l.place.class == temporary).worth >= chosen {
 			return i + 1
 		}

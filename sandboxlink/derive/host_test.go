@@ -129,7 +129,7 @@ func TestFindsTheReportsArtefacts(t *testing.T) {
 	for _, f := range r.Files {
 		if f.Act == verdict.Created && strings.HasPrefix(f.Path, `C:\`) {
 			sizes[f.Path] = f.Size
-			folders = append(folders, filepath.ToSlash(f.Path[:strings.LastIndex(f.Path, `\`)]))
+			folders = append(folders, f.Path[:strings.LastIndex(f.Path, `\`)])
 		}
 	}
 	var want []string
@@ -272,7 +272,7 @@ func TestSystemFilesCannotBeBlamed(t *testing.T) {
 	for _, root := range []string{"/usr/bin", "/usr/sbin", "/etc", "/usr/lib/systemd", "/var/lib/dpkg/info", "/usr/share/doc"} {
 		_ = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error { // what cannot be read is not blamed
 			if err == nil && e.Type().IsRegular() && len(r.Files) < verdict.MaxList {
-				r.Files = append(r.Files, verdict.FileAct{Path: path, Act: verdict.Written})
+				r.Files = append(r.Files, verdict.FileAct{Path: path, Act: verdict.Created})
 			}
 			return nil
 		})

@@ -62,9 +62,6 @@ var unpackers = []struct{ found, pattern *regexp.Regexp }{
 	{regexp.MustCompile(`(?i)^tmp[.-]?[0-9a-z_]{5,12}$`), regexp.MustCompile(`tmp[^\\/]+`)},
 }
 
-// nsis is the folder in which installers made by NSIS keep their plug-ins.
-var nsis = unpackers[1].found
-
 // wellKnownExtensions are extensions that Chrome brings itself.
 var wellKnownExtensions = map[string]bool{
 	"aapocclcgogkmnckokdopfmhonfmgoek": true, "aohghmighlieiainnegkcijnfilokake": true, "apdfllckaahabafndbhieahigkjlhalf": true,

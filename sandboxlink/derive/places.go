@@ -57,7 +57,7 @@ var windowsPlaces = places([]struct {
 	{user + `desktop\\`, userPattern + `Desktop\\`, ordinary},
 	{user + `downloads\\`, userPattern + `Downloads\\`, ordinary},
 	{user, userPattern, ordinary},
-	{`^[a-z]:\\windows\\(?:system32|syswow64|sysnative)\\(?:tasks|drivers)\\`, `\\Windows\\(?:System32|SysWOW64)\\(?:Tasks|drivers)\\`, systemwide},
+	{`^[a-z]:\\windows\\(?:system32|syswow64|sysnative)\\tasks\\`, `\\Windows\\(?:System32|SysWOW64)\\Tasks\\`, starting},
 	{`^[a-z]:\\windows\\(?:system32|syswow64|sysnative)\\`, `\\Windows\\(?:System32|SysWOW64|Sysnative)\\`, systemwide},
 	{`^[a-z]:\\windows\\`, `\\Windows\\`, systemwide},
 	{`^[a-z]:\\program files(?: \(x86\))?\\common files\\`, `\\Program Files(?: \(x86\))?\\Common Files\\`, ordinary},
