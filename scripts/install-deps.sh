@@ -49,6 +49,8 @@ for_tests() {
   need unzip has unzip
   need p7zip-full has 7z
   need bubblewrap has bwrap
+  need perl test -x /usr/bin/perl
+  need python3 test -x /usr/bin/python3
 }
 
 # The tests that need these are skipped without them, but fail in CI. elogind is not installed, it would

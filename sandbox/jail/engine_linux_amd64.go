@@ -83,7 +83,10 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e.version = fmt.Sprintf("%d, %s, %s", judgement, e.Time, strings.TrimSpace(string(number)))
 	sweepGroups()
-	return e, e.try(ctx)
+	if err := e.try(ctx); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // try runs a script that does nothing.

