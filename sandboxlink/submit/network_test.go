@@ -243,7 +243,7 @@ func TestEachFaultEndsWell(t *testing.T) {
 		kind   wire.Kind
 		reason string
 	}{
-		{"down", func(t *testing.T) Server { return Server{Address: wiretest.Dead(t), Kind: Kaspersky} }, patient, wire.Down, "refused"},
+		{"down", func(t *testing.T) Server { return Server{Address: wiretest.Dead, Kind: Kaspersky} }, patient, wire.Down, "refused"},
 		{"silent", func(t *testing.T) Server {
 			return Server{Kind: Kaspersky, Address: wiretest.Listen(t, func(c net.Conn) { io.Copy(io.Discard, c) })}
 		}, impatient, wire.Down, "no connection within"},
@@ -328,7 +328,7 @@ func TestEachFaultEndsWell(t *testing.T) {
 func threeServers(t testing.TB) []Server {
 	return []Server{
 		{Kind: Kaspersky, Address: wiretest.Listen(t, func(c net.Conn) { io.Copy(io.Discard, c) })},
-		{Kind: Kaspersky, Address: wiretest.Dead(t)},
+		{Kind: Kaspersky, Address: wiretest.Dead},
 		wiretest.Serve(t, Kaspersky, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			io.Copy(io.Discard, r.Body)
 			io.WriteString(w, "Found")

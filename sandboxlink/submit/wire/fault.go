@@ -144,7 +144,7 @@ func (c *Client) fault(ctx context.Context, err error) error {
 	case errors.As(err, &operation) && operation.Op == "remote error":
 		// With TLS 1.3 the server looks at our certificate when the handshake is over for us.
 		return handshakeFault(err)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &operation) && (operation.Op == "read" || operation.Op == "write"):
 		return &Error{Kind: Down, Reason: "the server closed the connection in the middle", Err: err}
 	case errors.As(err, &operation):
 		return &Error{Kind: Down, Reason: fmt.Sprintf("the connection broke: %v", operation.Err), Err: err}

@@ -179,8 +179,8 @@ func TestSettingsThatCannotWork(t *testing.T) {
 
 // A token goes to the server, in the scheme's words, and the environment's proxy is not asked.
 func TestTokenAndNoProxy(t *testing.T) {
-	t.Setenv("HTTPS_PROXY", "http://"+wiretest.Dead(t))
-	t.Setenv("HTTP_PROXY", "http://"+wiretest.Dead(t))
+	t.Setenv("HTTPS_PROXY", "http://"+wiretest.Dead)
+	t.Setenv("HTTP_PROXY", "http://"+wiretest.Dead)
 	heard := make(chan string, 1)
 	server := wiretest.Serve(t, "", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { heard <- r.Header.Get("Authorization") }))
 	server.Token = "secret"
@@ -205,7 +205,7 @@ func TestSilentServers(t *testing.T) {
 	short.Connect = 50 * time.Millisecond
 	for _, test := range []struct{ name, address, want string }{
 		{"never shakes hands", silent, "no connection within 50ms"},
-		{"nothing listens", wiretest.Dead(t), "refused"},
+		{"nothing listens", wiretest.Dead, "refused"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, err := wire.NewClient(wire.Server{Address: test.address}, short, "Bearer")
@@ -229,4 +229,41 @@ func TestSilentServers(t *testing.T) {
 			t.Errorf("Ask = %v; want the context's error", err)
 		}
 	})
+}
+
+// A server is found and its certificate holds by name, by IPv4 and by IPv6 address.
+func TestFormsOfAddress(t *testing.T) {
+	ca := wiretest.Make(t, nil, nil)
+	leaf := wiretest.Make(t, ca, nil)
+	file, _ := ca.Files(t)
+	for host, listen := range map[string]string{"localhost": "127.0.0.1:0", "127.0.0.1": "127.0.0.1:0", "[::1]": "[::1]:0"} {
+		t.Run(strings.Trim(host, "[]:"), func(t *testing.T) {
+			if _, err := net.LookupHost(strings.Trim(host, "[]")); err != nil {
+				t.Skipf("this computer does not know its own name: %v", err)
+			}
+			l, err := net.Listen("tcp", listen)
+			if err != nil {
+				t.Skipf("this computer has no %s: %v", listen, err)
+			}
+			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) }))
+			s.Listener.Close()
+			s.Listener = l
+			s.TLS = &tls.Config{Certificates: []tls.Certificate{leaf.TLS}}
+			s.StartTLS()
+			defer s.Close()
+			_, port, err := net.SplitHostPort(l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := wire.NewClient(wire.Server{Address: host + ":" + port, CA: file}, limits, "Bearer")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			reply, err := c.Ask(t.Context(), "/")
+			if err != nil || string(reply.Body) != host+":"+port {
+				t.Errorf("Ask = %q, %v; want what was written as the address", reply.Body, err)
+			}
+		})
+	}
 }
