@@ -29,12 +29,17 @@ func (c *collector) contents() {
 	if o.SHA256 != "" || o.MD5 != "" {
 		c.content(verdict.Dropped{Path: o.Name, Size: o.Size, SHA256: o.SHA256, SHA1: o.SHA1, MD5: o.MD5}, why, confidence)
 	}
+	old := oldFiles(c.derived.report)
 	for _, dropped := range c.derived.report.Dropped {
 		if dropped.SHA256 == o.SHA256 {
 			continue // a copy of itself
 		}
 		if dropped.Size > 0 && dropped.Size < tiny {
 			c.leaveOut(Content, dropped.Path, "is so small that harmless files may have the same content")
+			continue
+		}
+		if old[dropped.Path] && !dropped.Executable {
+			c.leaveOut(Content, dropped.Path, "was there before: most of its content is the sandbox's own")
 			continue
 		}
 		c.content(dropped, "hash of a file that it dropped", 90)

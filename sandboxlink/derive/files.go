@@ -17,7 +17,7 @@ const (
 // Sizes, in bytes, from which on a size that is exactly the same is unlikely to be chance: beside a name that
 // somebody chose, and beside one that is on any computer.
 const (
-	tellingSize = 256
+	tellingSize = tiny
 	largeSize   = 1024
 )
 
@@ -79,21 +79,14 @@ func (c *collector) files() {
 // madeFiles returns the files that the object made and left, each once, and notes the others as left out.
 func (c *collector) madeFiles() []made {
 	r := c.derived.report
-	deleted, created, sizes, parents := map[string]int{}, map[string]bool{}, map[string]int64{}, map[string]bool{}
+	deleted, sizes, parents := map[string]int{}, map[string]int64{}, map[string]bool{}
 	for i, f := range r.Files {
 		switch f.Act {
 		case verdict.Deleted, verdict.Moved:
 			deleted[f.Path] = i
-		case verdict.Created:
-			created[f.Path] = true
 		}
 	}
-	// Our own jail tells new files from those that were there, which other computers have as well; sandboxes for
-	// Windows call both written.
-	old := map[string]bool{}
-	for _, f := range r.Files {
-		old[f.Path] = f.Act == verdict.Written && !created[f.Path] && strings.HasPrefix(f.Path, "/")
-	}
+	old := oldFiles(r)
 	var paths []string
 	add := func(path string, size int64) {
 		if _, ok := sizes[path]; !ok {
@@ -134,6 +127,23 @@ func (c *collector) madeFiles() []made {
 		}
 	}
 	return files
+}
+
+// oldFiles returns the files that were there before the object wrote to them, and that other computers have as
+// well. Our own jail tells them from new ones; sandboxes for Windows call both written.
+func oldFiles(r *verdict.Report) map[string]bool {
+	old := map[string]bool{}
+	for _, f := range r.Files {
+		if f.Act == verdict.Written && strings.HasPrefix(f.Path, "/") {
+			old[f.Path] = true
+		}
+	}
+	for _, f := range r.Files {
+		if f.Act == verdict.Created {
+			delete(old, f.Path)
+		}
+	}
+	return old
 }
 
 // commonFile says why a file is on clean computers whatever its name looks like, or "".
@@ -271,7 +281,7 @@ func (c *collector) file(f made, at located) {
 		c.path(f, at, false, 65, "a file in a folder whose contents are started by themselves")
 	case class == temporary && j.worth >= chosen && program && sized:
 		c.path(f, at, true, 55, "a program of this name and size in a folder for temporary files")
-	case class == temporary && j.worth >= chosen && program && f.size == 0:
+	case class == temporary && j.worth >= chosen && program:
 		c.path(f, at, false, 50, "a program of this name in a folder for temporary files")
 	case class == temporary:
 		c.leaveOut(File, f.path, "its name says too little for a folder of temporary files")
