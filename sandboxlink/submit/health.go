@@ -33,7 +33,7 @@ func (h *health) ready(now time.Time) (bool, time.Time) {
 	switch {
 	case h.failures == 0:
 		return true, time.Time{}
-	case now.Before(h.until):
+	case now.Before(h.until) && h.until.Sub(now) <= restMax: // or the clock was set back
 		return false, h.until
 	case h.probing:
 		return false, now.Add(time.Second)
@@ -58,26 +58,31 @@ type server struct {
 
 // visit is the right to use a server once.
 type visit struct {
-	server      *server
-	rounds      [2]int
-	probes      [2]bool
-	submitters  *Submitter
-	wantsIntake bool
+	submitter *Submitter
+	server    *server
+	rounds    [2]int  // of each side, when the visit began
+	probes    [2]bool // this visit is the try after a rest
 }
+
+// The sides of a server, as indexes.
+const (
+	line = iota
+	intake
+)
 
 // sides returns the sides of a server.
 func (v *visit) sides() [2]*health { return [2]*health{&v.server.line, &v.server.intake} }
 
 // visit asks for the right to use a server: its line, and its intake if an object is to be handed in. If
 // there is none now, it says when to ask again. The caller ends it.
-func (s *Submitter) visit(sv *server, intake bool) (*visit, time.Time) {
+func (s *Submitter) visit(sv *server, handIn bool) (*visit, time.Time) {
 	now := s.o.Now()
 	sv.mu.Lock()
 	defer sv.mu.Unlock()
-	v := &visit{server: sv, submitters: s, wantsIntake: intake}
+	v := &visit{submitter: s, server: sv}
 	sides := v.sides()
-	if !intake {
-		sides[1] = nil
+	if !handIn {
+		sides[intake] = nil
 	}
 	var until time.Time
 	for _, h := range sides {
@@ -112,7 +117,7 @@ func (v *visit) end() {
 			h.probing = false
 		}
 	}
-	v.submitters.changed.signal()
+	v.submitter.changed.signal()
 }
 
 // asked reports the outcome of a question.
@@ -126,24 +131,24 @@ func (v *visit) report(err error, upload bool) {
 	var fault *wire.Error
 	if errors.As(err, &fault) && fault.Kind != wire.Refused && !errors.Is(err, wire.ErrContent) {
 		if upload && fault.Answered {
-			v.fail(1, fault)
+			v.fail(intake, fault)
 		} else {
-			v.fail(0, fault)
+			v.fail(line, fault)
 		}
 		return
 	}
 	if err != nil && fault == nil && !errors.Is(err, wire.ErrUnknown) && !errors.Is(err, wire.ErrForgotten) {
 		return // the context's, or the object's
 	}
-	v.recover(0)
+	v.recover(line)
 	if upload {
-		v.recover(1)
+		v.recover(intake)
 	}
 }
 
 // fail begins or prolongs a rest.
 func (v *visit) fail(side int, fault *wire.Error) {
-	s, sv := v.submitters, v.server
+	s, sv := v.submitter, v.server
 	now := s.o.Now()
 	sv.mu.Lock()
 	h := v.sides()[side]
@@ -180,7 +185,7 @@ func (v *visit) fail(side int, fault *wire.Error) {
 
 // recover ends the outage of a side.
 func (v *visit) recover(side int) {
-	s, sv := v.submitters, v.server
+	s, sv := v.submitter, v.server
 	sv.mu.Lock()
 	sv.success = s.o.Now()
 	h := v.sides()[side]

@@ -147,6 +147,28 @@ func TestServerBackIsTold(t *testing.T) {
 	})
 }
 
+// A clock that is set back by days does not prolong a rest by days.
+func TestClockSetBackInARest(t *testing.T) {
+	var offset atomic.Int64
+	s := &fakeServer{}
+	s.lookup = func(o Object) (Answer, error) {
+		if offset.Load() == 0 {
+			return fault(wire.Down, false)(o)
+		}
+		return judged(o, verdict.Clean), nil
+	}
+	inWorld(t, []*fakeServer{s}, func(w *world) {
+		// Without the monotonic reading, which would hide it.
+		w.options.Now = func() time.Time { return time.Now().Add(time.Duration(offset.Load())).Round(0) }
+		w.queue.now = time.Now // the queue's own clock is the queue's business
+		w.queue.add("a", "b")
+		timer := time.AfterFunc(10*time.Minute, func() { offset.Store(int64(-48 * time.Hour)) })
+		defer timer.Stop()
+		w.run(30 * time.Minute)
+		diff(t, "left", []string{}, w.queue.left())
+	})
+}
+
 // What a server asks for is granted within bounds.
 func TestRetryAfter(t *testing.T) {
 	for _, test := range []struct {
