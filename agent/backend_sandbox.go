@@ -56,7 +56,6 @@ func (b backend) CheckObject(ctx context.Context, c control.ObjectCheck) (v cont
 	if err != nil {
 		return v, err
 	}
-	defer f.Close()
 	answer, err := parts.link.Ask(ctx, sandboxlink.Question{File: f, Path: path, By: control.PeerOf(ctx)})
 	if err != nil {
 		return v, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"sync"
 
 	"tyto/sandboxlink/decide"
 	"tyto/sandboxlink/intercept"
@@ -16,7 +17,6 @@ import (
 
 // Noticed looks at an access that was allowed. It takes as long as the file takes to be read.
 func (l *Link) Noticed(ctx context.Context, a intercept.Access) {
-	defer a.File.Close()
 	_, err := l.Ask(ctx, Question{File: a.File, Path: a.Path, By: a.Process, Exec: a.Exec})
 	if err != nil && ctx.Err() == nil {
 		l.log.Debug("look at an access", "file", a.Path, "error", err)
@@ -25,7 +25,7 @@ func (l *Link) Noticed(ctx context.Context, a intercept.Access) {
 
 // Refused acts upon an access that was refused.
 func (l *Link) Refused(ctx context.Context, r intercept.Refusal) {
-	defer r.File.Close()
+	_ = r.File.Close() // its content is known
 	sum := fmt.Sprintf("%x", r.Sum)
 	entry, ok := l.o.Recall.Get(sum)
 	if !ok { // it has ended this moment
@@ -39,8 +39,11 @@ func (l *Link) Refused(ctx context.Context, r intercept.Refusal) {
 
 // Ask says what is known of an object, acts upon it if it is malicious, and queues it if it is unknown and
 // worth a question. It reads the object and never waits for the network. The error says that the object
-// could not be read.
+// could not be read. q.File is closed before anything is done about the object: Windows deletes no file that
+// somebody has open.
 func (l *Link) Ask(ctx context.Context, q Question) (Answer, error) {
+	closed := sync.OnceFunc(func() { _ = q.File.Close() }) // it was only read
+	defer closed()
 	d, err := l.o.Decider.Decide(ctx, decide.Request{File: q.File, Path: q.Path, Exec: q.Exec})
 	if err != nil {
 		return Answer{}, fmt.Errorf("decide about %q: %w", q.Path, err)
@@ -56,6 +59,7 @@ func (l *Link) Ask(ctx context.Context, q Question) (Answer, error) {
 	if !known {
 		return a, nil
 	}
+	closed()
 	a.Verdict, a.Queued, a.Reason = &entry, false, ""
 	if entry.Level == verdict.Malicious {
 		a.Actions, err = l.o.Act(ctx, Case{Verdict: entry, Seen: []Seen{seen}, Known: true})

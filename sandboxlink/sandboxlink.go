@@ -116,7 +116,7 @@ func New(o Options) *Link {
 
 // Question asks about an object.
 type Question struct {
-	// File is the object, open for reading; it stays the caller's. Path is where it was met.
+	// File is the object, open for reading; [Link.Ask] closes it. Path is where it was met.
 	File *os.File
 	Path string
 	// By is who asks, Exec whether it was started.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -397,4 +398,28 @@ func TestCanceled(t *testing.T) {
 	if d, err := b.decider.Decide(ctx, decide.Request{File: f, Path: f.Name()}); err == nil {
 		t.Errorf("got %+v, want an error", d)
 	}
+}
+
+// Many decide at once, about few files and many.
+func TestConcurrent(t *testing.T) {
+	b := newBench(t, nil)
+	var wait sync.WaitGroup
+	for i := range 8 {
+		path := b.write(fmt.Sprint(i%4, ".pdf"), append(decidetest.PDF("/JS (x)"), byte('0'+i%4)))
+		wait.Go(func() {
+			for range 10 {
+				f, err := os.Open(path)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				d, err := b.decider.Decide(t.Context(), decide.Request{File: f, Path: path})
+				f.Close()
+				if err != nil || !has(d, "pdf-javascript") {
+					t.Errorf("%+v, %v", d, err)
+				}
+			}
+		})
+	}
+	wait.Wait()
 }

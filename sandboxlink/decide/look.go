@@ -115,7 +115,9 @@ func (l *look) remember() {
 	if again, _, err := identify(l.request.File); err != nil || again != l.identity {
 		return
 	}
-	l.Decider.remembered.set(l.key(), remembered{l.decision, now.Add(rememberFor)})
+	kept := l.decision
+	kept.Reasons = slices.Clone(kept.Reasons) // the caller may change what it gets
+	l.Decider.remembered.set(l.key(), remembered{kept, now.Add(rememberFor)})
 }
 
 // heads are buffers for the first bytes: most of what is opened goes no further.
@@ -332,7 +334,12 @@ func (l *look) inspected() (bool, error) {
 			l.notInspected(err)
 			return false, nil
 		}
-		l.Decider.facts.set(sum, facts)
+		// Only what was said of exactly these bytes may speak for them, now or later.
+		if facts.SHA256 == l.decision.SHA256 {
+			l.Decider.facts.set(sum, facts)
+		} else {
+			facts.Signature = nil
+		}
 	}
 	l.facts = facts
 	named := l.decision.Kind == inspect.Script && facts.Kind == inspect.None // it is a script by its name only

@@ -160,6 +160,9 @@ func (l *look) systemSignature() *authenticode.Signature {
 	s, ok := l.signatures.get(sum)
 	if !ok {
 		s = systemSignature(l.request.File, l.place)
+		if again, _, err := identify(l.request.File); err != nil || again != l.identity {
+			return nil // it may be about another content
+		}
 		l.signatures.set(sum, s)
 	}
 	return s

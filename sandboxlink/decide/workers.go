@@ -69,7 +69,7 @@ func (w *workers) inspect(ctx context.Context, f *os.File, size int64) (*inspect
 		mine.Close()
 		return nil, err
 	}
-	defer w.giveBack(pool)
+	defer w.giveBack()
 	if err := pool.Ready(); err != nil {
 		w.discard(pool)
 		mine.Close()
@@ -133,11 +133,11 @@ func (w *workers) discard(pool *worker.Pool) {
 	}
 }
 
-// giveBack ends the pool after a while in which nobody takes it.
-func (w *workers) giveBack(pool *worker.Pool) {
+// giveBack has the pool ended after a while in which nobody takes it.
+func (w *workers) giveBack() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.users--; w.users > 0 || w.closed || w.pool != pool {
+	if w.users--; w.users > 0 || w.closed || w.pool == nil {
 		return
 	}
 	var mine *time.Timer

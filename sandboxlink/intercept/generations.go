@@ -37,7 +37,7 @@ func (g *generations[K, V]) put(key K, value V) {
 // set is put for those who hold the lock.
 func (g *generations[K, V]) set(key K, value V) {
 	if len(g.young) >= g.limit {
-		g.old, g.young = g.young, make(map[K]V, g.limit)
+		g.old, g.young = g.young, map[K]V{}
 	}
 	g.young[key] = value
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -204,6 +205,46 @@ func TestRecheck(t *testing.T) {
 	g.Recheck()
 	if g.run("cat", path) == nil {
 		t.Error("it can still be opened")
+	}
+}
+
+// Who has hashed a file that was noticed tells the sum; then nobody waits for it when the verdict has come.
+func TestLearn(t *testing.T) {
+	memory := newBlacklist()
+	var g *guarded
+	ready := make(chan struct{})
+	g = guard(t, Options{Exec: true, Memory: memory, Notice: func(a Access) {
+		<-ready
+		content, err := io.ReadAll(a.File)
+		if err != nil {
+			t.Error(err)
+		}
+		g.Learn(a, sha256.Sum256(content))
+		g.notice(a)
+	}})
+	close(ready)
+	bad, content := g.program("bad")
+	changed, before := g.program("changed")
+	old(t)
+	for _, path := range []string{bad, changed} {
+		if err := g.run(path); err != nil {
+			t.Fatal(err)
+		}
+		g.awaitNotice(path)
+	}
+	memory.add(content)
+	memory.add(before)
+	after := bytes.Clone(before)
+	after[len(after)-1]++
+	g.write("changed", after)
+	if err := g.run(bad); !denied(err) {
+		t.Errorf("the second start: %v", err)
+	}
+	if s := g.Stats(); s.Hashed != 0 {
+		t.Errorf("somebody had to wait: %+v", s)
+	}
+	if err := g.run(changed); err != nil {
+		t.Errorf("what has changed since is still believed to be malicious: %v", err)
 	}
 }
 

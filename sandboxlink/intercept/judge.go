@@ -11,8 +11,8 @@ func (id Identity) settled(at time.Time) bool {
 	return at.UnixNano()-max(id.Changed, id.Modified) >= int64(settle)
 }
 
-// maxInodes bounds each of the caches below: at most twice as many entries of about 150 bytes.
-const maxInodes = 1 << 16
+// maxInodes bounds each of the caches below: at most twice as many entries of about 100 bytes, some 7 MB.
+const maxInodes = 1 << 15
 
 // inode is a file, whatever its content.
 type inode struct{ device, number uint64 }

@@ -13,6 +13,7 @@ package inspect
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ import (
 
 // Limits of one inspection. They bound time and memory, not what is decided: whatever bites is a [Cut].
 const (
+	// SnapshotSize is how large a file may be to be read once, into memory, and looked at there.
+	SnapshotSize = 96 << 20
 	// WholeSize is how much of a document is held in memory and searched.
 	WholeSize = 32 << 20
 	// Members is how many members of one file are looked at, at all depths.
@@ -87,6 +90,9 @@ type Facts struct {
 	Type   string  `json:"type,omitempty"` // in the words of package filetype and [Head]
 	Kind   Kind    `json:"kind,omitempty"`
 	Traits []Trait `json:"traits,omitempty"`
+	// SHA256 is the digest in hex of exactly the bytes that were looked at. It is empty for a file larger than
+	// [SnapshotSize]: that was read in pieces, between which it may have changed.
+	SHA256 string `json:"sha256,omitempty"`
 	// Signature is nil if the file has none.
 	Signature *authenticode.Signature `json:"signature,omitempty"`
 }
@@ -181,7 +187,7 @@ func ReadFacts(answer []byte) (*Facts, error) {
 	if err := d.Decode(facts); err != nil {
 		return nil, fmt.Errorf("read the facts: %w", err)
 	}
-	if len(facts.Traits) > MaxTraits || len(facts.Type) > MaxDetail || len(facts.Kind) > MaxDetail {
+	if len(facts.SHA256) > 64 || len(facts.Traits) > MaxTraits || len(facts.Type) > MaxDetail || len(facts.Kind) > MaxDetail {
 		return nil, errors.New("read the facts: there is more than any file has")
 	}
 	for i := range facts.Traits {
@@ -195,6 +201,17 @@ func ReadFacts(answer []byte) (*Facts, error) {
 // Inspect looks into a file. The error says that it could not be read; what is wrong with its content is a trait.
 func Inspect(r io.ReaderAt, size int64, verifier *authenticode.Verifier) (*Facts, error) {
 	s := &inspection{facts: new(Facts), verifier: verifier}
+	if size <= SnapshotSize {
+		// Somebody may change the file back and forth while it is looked at: then the parts would be of different
+		// contents, and the signature of one would speak for another.
+		data, err := io.ReadAll(io.NewSectionReader(r, 0, size))
+		if err != nil {
+			return nil, fmt.Errorf("read the content: %w", err)
+		}
+		sum := sha256.Sum256(data)
+		s.facts.SHA256 = fmt.Sprintf("%x", sum)
+		r, size = bytes.NewReader(data), int64(len(data))
+	}
 	head := make([]byte, min(size, HeadSize))
 	n, err := r.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -163,6 +164,9 @@ func TestInspect(t *testing.T) {
 			facts, err := inspect.Inspect(bytes.NewReader(s.content), int64(len(s.content)), verifier(t))
 			if err != nil {
 				t.Fatal(err)
+			}
+			if want := fmt.Sprintf("%x", sha256.Sum256(s.content)); facts.SHA256 != want {
+				t.Errorf("SHA-256 is %s, want %s", facts.SHA256, want)
 			}
 			got := []string{facts.Type, string(facts.Kind), codes(facts)}
 			want := []string{s.typ, string(s.kind), s.traits}
