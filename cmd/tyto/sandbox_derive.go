@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"tyto/agent/policy/strict"
 	"tyto/report"
+	"tyto/sandboxlink/decide/packages"
 	"tyto/sandboxlink/derive"
 	"tyto/verdict"
 	"tyto/verdict/cuckoo"
@@ -56,7 +58,11 @@ func deriveReport(cmd *cobra.Command, flags *deriveFlags, path string) error {
 	if err != nil {
 		return err
 	}
-	d := derive.Derive(r, derive.Options{Now: time.Now(), Expire: expire, Producer: "Tyto " + buildVersion()})
+	own, err := ownFiles(cmd.Context(), r)
+	if err != nil {
+		return err
+	}
+	d := derive.Derive(r, derive.Options{Now: time.Now(), Expire: expire, Producer: "Tyto " + buildVersion(), OwnFile: own})
 	printDerived(cmd.OutOrStdout(), r, d)
 	if r.Verdict.Level == verdict.Clean {
 		fmt.Fprintln(cmd.ErrOrStderr(), "tyto: the sandbox calls this object clean: look at the indicators before you use them")
@@ -80,6 +86,15 @@ func deriveReport(cmd *cobra.Command, flags *deriveFlags, path string) error {
 		fmt.Fprintf(cmd.OutOrStdout(), "Wrote %s\n", report.Safe(name))
 	}
 	return nil
+}
+
+// ownFiles knows which of a report's contents are those of this computer's packages. What ran on Windows made no
+// copies of them.
+func ownFiles(ctx context.Context, r *verdict.Report) (func(sha256 string) bool, error) {
+	if r.Platform == "windows" {
+		return nil, nil
+	}
+	return derive.OwnFiles(ctx, r, derive.System{Packages: packages.System(packages.Options{})})
 }
 
 func readReport(path string) (*verdict.Report, error) {
