@@ -165,11 +165,17 @@ func (a *Agent) openSubmitter(ctx context.Context, s *policy.Sandbox, parts *san
 	}
 	for i := range s.Servers {
 		server, err := serverOf(&s.Servers[i])
+		if err == nil {
+			err = submit.Check(server)
+		}
 		if err != nil {
 			a.degraded(part, err) // the others are asked
 			continue
 		}
 		o.Servers = append(o.Servers, server)
+	}
+	if len(o.Servers) == 0 {
+		return
 	}
 	var err error
 	if parts.submitter, err = submit.New(o); err != nil {

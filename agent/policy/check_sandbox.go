@@ -71,8 +71,10 @@ func (c *checker) server(at string, s *SandboxServer) {
 	if s.Kind != "" {
 		c.oneOf(at+"kind", s.Kind, "tyto", "kaspersky", "cape")
 	}
-	if sum, err := hex.DecodeString(strings.ReplaceAll(s.Pin, ":", "")); s.Pin != "" && (err != nil || len(sum) != 32) {
-		c.wrong(at+"pin", "it is no SHA-256: 64 hexadecimal digits, as tyto sandbox cert prints them")
+	if filepath.IsAbs(s.Pin) {
+		c.trustedFile(at+"pin", s.Pin)
+	} else if sum, err := hex.DecodeString(strings.ReplaceAll(s.Pin, ":", "")); s.Pin != "" && (err != nil || len(sum) != 32) {
+		c.wrong(at+"pin", "it is neither the whole path of a certificate nor a SHA-256: 64 hexadecimal digits, as tyto sandbox cert prints them")
 	}
 	if (s.ClientCertificate == "") != (s.ClientKey == "") {
 		c.wrong(at+"client_certificate", "client_certificate and client_key are set together or not at all")

@@ -27,7 +27,7 @@ type Sandbox struct {
 type SandboxServer struct {
 	Address           string `yaml:"address" doc:"HOST:PORT, [IPV6]:PORT or a URL; https unless the URL says http"`
 	Kind              string `yaml:"kind,omitempty" doc:"tyto (default), kaspersky or cape"`
-	Pin               string `yaml:"pin,omitempty" doc:"SHA-256 of the server's certificate, in hexadecimal; no other is accepted"`
+	Pin               string `yaml:"pin,omitempty" doc:"the server's certificate: its SHA-256 in hexadecimal, or the certificate as a file; no other is accepted"`
 	CA                string `yaml:"ca,omitempty" doc:"file of the authority that signed the server's certificate, PEM; empty is those that the system trusts"`
 	ClientCertificate string `yaml:"client_certificate,omitempty" doc:"file of the certificate shown to the server, PEM; empty is none"`
 	ClientKey         string `yaml:"client_key,omitempty" doc:"file of its key, PEM"`
