@@ -122,7 +122,7 @@ func (g *guarded) refuse(r Refusal) {
 // path of a file on the guarded file system.
 func (g *guarded) path(name string) string { return filepath.Join(g.dir, name) }
 
-// write makes a file, whose times are old, so that a change shows.
+// write makes a file that can be executed.
 func (g *guarded) write(name string, content []byte) string {
 	g.Helper()
 	path := g.path(name)
@@ -192,7 +192,7 @@ func (g *guarded) awaitNotice(path string) (found Access) {
 	return found
 }
 
-// old sets the clock of the test beyond the time in which a change may not show in a file's times.
+// old waits until a further change of the files that were just written will show in their times.
 func old(t *testing.T) {
 	t.Helper()
 	time.Sleep(settle + 20*time.Millisecond)

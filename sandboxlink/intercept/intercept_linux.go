@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -362,41 +360,4 @@ func (l *linux) with(a Access, do func(fd int)) {
 		return
 	}
 	_ = conn.Control(func(fd uintptr) { do(int(fd)) })
-}
-
-// contentOf reads a descriptor that stays somebody else's.
-type contentOf int
-
-func (c contentOf) ReadAt(p []byte, off int64) (int, error) {
-	for n := 0; n < len(p); {
-		m, err := unix.Pread(int(c), p[n:], off+int64(n))
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil:
-			return n, err
-		case m == 0:
-			return n, io.EOF
-		default:
-			n += m
-		}
-	}
-	return len(p), nil
-}
-
-// pathOf is the path of an open file, empty if it cannot be told.
-func pathOf(fd int) string {
-	path, err := os.Readlink(filepath.Join("/proc/self/fd", strconv.Itoa(fd)))
-	if err != nil {
-		return ""
-	}
-	return path
-}
-
-// programOf is the path of a process's program, empty if it has ended.
-func programOf(pid int) string {
-	path, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "exe"))
-	if err != nil {
-		return ""
-	}
-	return path
 }
