@@ -16,18 +16,18 @@ here=$(cd "$(dirname "$0")" && pwd)
 trap '[ $? -eq 0 ] || echo false' EXIT
 
 # yara_static: link libyara and what it needs from archives.
-# osusergo, netgo: resolve users and hosts without glibc, whose static form would load plug-ins of
-# the machine it happens to run on.
+# osusergo: resolve users without glibc, whose static form would load plug-ins of the machine it happens to
+# run on; netgo, on Linux, hosts likewise. Windows resolves hosts itself: companies have rules for that.
 # sqlite_omit_load_extension: no database can make SQLite load code into Tyto, and nothing of it calls
 # dlopen, which a static binary cannot do.
-tags=yara_static,osusergo,netgo,sqlite_omit_load_extension
+tags=yara_static,osusergo,sqlite_omit_load_extension
 
 # The functions that sealed.c replaces; it says why.
 sealed_functions="dlopen getaddrinfo freeaddrinfo gethostbyname"
 
 main() {
   case ${1:-} in
-  linux) linux ;;
+  linux) tags=$tags,netgo && linux ;;
   windows) windows ;;
   *) die "usage: env.sh linux|windows" ;;
   esac
