@@ -132,6 +132,9 @@ func TestParseCuts(t *testing.T) {
 
 // A report that is too long as a whole loses the ends of its lists, and stays as it is in memory.
 func TestMarshalShortens(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 16 MiB twice")
+	}
 	r := whole()
 	for i := range 6000 {
 		r.Files = append(r.Files, verdict.FileAct{Path: fmt.Sprint(i) + strings.Repeat("x", 3000), Act: verdict.Created})

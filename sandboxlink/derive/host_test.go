@@ -245,7 +245,7 @@ func dropperReport(object, dropped string) *verdict.Report {
 
 // None of the indicators matches this computer, which is clean.
 func TestMatchesNothingHere(t *testing.T) {
-	roots := []string{"/usr/bin", "/etc", "/var/lib/dpkg"}
+	roots := []string{"/usr/bin", "/etc"}
 	if !testing.Short() {
 		roots = append(roots, "/usr/sbin", "/usr/lib/systemd", "/usr/lib/python3", "/usr/share/doc", "/var/lib")
 	}
@@ -268,10 +268,13 @@ func TestMatchesNothingHere(t *testing.T) {
 
 // A report that blames the system's own files makes no indicator of them, whatever they are called.
 func TestSystemFilesCannotBeBlamed(t *testing.T) {
-	r := on(nil)
+	r, most := on(nil), verdict.MaxList
+	if testing.Short() {
+		most = 3000
+	}
 	for _, root := range []string{"/usr/bin", "/usr/sbin", "/etc", "/usr/lib/systemd", "/var/lib/dpkg/info", "/usr/share/doc"} {
 		_ = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error { // what cannot be read is not blamed
-			if err == nil && e.Type().IsRegular() && len(r.Files) < verdict.MaxList {
+			if err == nil && e.Type().IsRegular() && len(r.Files) < most {
 				r.Files = append(r.Files, verdict.FileAct{Path: path, Act: verdict.Created})
 			}
 			return nil
