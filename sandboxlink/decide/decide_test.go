@@ -423,3 +423,47 @@ func TestConcurrent(t *testing.T) {
 	}
 	wait.Wait()
 }
+
+// swapping puts another content into a file between the moment in which it was hashed and that in which it is looked
+// into.
+type swapping struct {
+	path    string
+	content []byte
+}
+
+func (s *swapping) Trusts(context.Context, decide.Object) (string, error) {
+	if s.path == "" {
+		return "", nil
+	}
+	return "", os.WriteFile(s.path, s.content, 0o644)
+}
+
+// The signature of one content does not speak for another, neither at once nor from memory.
+func TestSwappedContent(t *testing.T) {
+	signed, err := os.ReadFile(filepath.Join("authenticode", "testdata", "signed.exe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := filepath.Abs(filepath.Join("authenticode", "testdata", "root.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	swap := &swapping{content: signed}
+	b := newBench(t, func(o *decide.Options) {
+		o.Policy.Roots, o.Policy.Signers = []string{root}, []string{"O=Tyto Test"}
+		o.Trust = []decide.Truster{swap}
+	})
+	unsigned := append(decidetest.PE(nil), make([]byte, len(signed)-len(decidetest.PE(nil)))...)
+	path := b.write("a.exe", unsigned)
+	swap.path = path
+	if d := b.about(path, true); !d.Ask || has(d, "signature") {
+		t.Errorf("while it is swapped: %+v", d)
+	}
+	swap.path = ""
+	if d := b.about(b.write("a.exe", unsigned), true); !d.Ask || has(d, "signature") {
+		t.Errorf("afterwards: %+v", d)
+	}
+	if d := b.about(b.write("a.exe", signed), true); d.Ask || !has(d, "signature") {
+		t.Errorf("the signed program itself: %+v", d)
+	}
+}

@@ -26,7 +26,7 @@ type key struct {
 type identity struct {
 	device, inode           uint64
 	size, modified, changed int64  // times in nanoseconds since 1970
-	journal                 uint64 // on Windows, the number of the last change
+	version                 uint64 // counts or dates changes in a way that programs cannot set, 0 where there is none
 }
 
 // remembered is a decision that was taken.

@@ -26,7 +26,7 @@ func identify(f *os.File) (identity, fs.FileInfo, error) {
 	}
 	return identity{
 		device: uint64(st.Dev), inode: st.Ino, size: st.Size,
-		modified: st.Mtim.Nano(), changed: st.Ctim.Nano(),
+		modified: st.Mtim.Nano(), changed: st.Ctim.Nano(), version: uint64(st.Ctim.Nano()),
 	}, info, nil
 }
 

@@ -29,7 +29,7 @@ func identify(f *os.File) (identity, fs.FileInfo, error) {
 	}
 	id := identity{
 		device: uint64(by.VolumeSerialNumber), inode: uint64(by.FileIndexHigh)<<32 | uint64(by.FileIndexLow),
-		size: info.Size(), modified: info.ModTime().UnixNano(), journal: lastChange(handle),
+		size: info.Size(), modified: info.ModTime().UnixNano(), version: lastChange(handle),
 	}
 	var times struct {
 		Created, Accessed, Modified, Changed windows.Filetime

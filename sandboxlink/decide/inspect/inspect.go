@@ -204,10 +204,12 @@ func Inspect(r io.ReaderAt, size int64, verifier *authenticode.Verifier) (*Facts
 	if size <= SnapshotSize {
 		// Somebody may change the file back and forth while it is looked at: then the parts would be of different
 		// contents, and the signature of one would speak for another.
-		data, err := io.ReadAll(io.NewSectionReader(r, 0, size))
-		if err != nil {
+		data := make([]byte, max(size, 0))
+		n, err := io.ReadFull(io.NewSectionReader(r, 0, size), data)
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, fmt.Errorf("read the content: %w", err)
 		}
+		data = data[:n]
 		sum := sha256.Sum256(data)
 		s.facts.SHA256 = fmt.Sprintf("%x", sum)
 		r, size = bytes.NewReader(data), int64(len(data))
