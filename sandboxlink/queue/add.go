@@ -222,16 +222,15 @@ func (d *draft) discard() {
 
 // publish gives the file its name, and the queue the entry.
 func (d *draft) publish(h *head) error {
-	q := d.q
-	e := q.newEntry(h, d.size)
+	q, name := d.q, h.meta.object.SHA256
 	err := d.file.Close()
 	if err == nil {
-		err = q.root.Rename(d.name, e.name())
+		err = q.root.Rename(d.name, name)
 	}
 	q.opts.fault("renamed")
 	if err == nil {
 		if err = syncFolder(q.root); err != nil {
-			d.name = e.name() // to be discarded
+			d.name = name // to be discarded
 		}
 	}
 	if err != nil {
@@ -240,9 +239,8 @@ func (d *draft) publish(h *head) error {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.entries[e.sum] = e
+	q.newEntry(h, d.size)
 	q.noSpace = false
-	q.place(e)
 	return nil
 }
 

@@ -120,12 +120,14 @@ func (q *Queue) wake() {
 	q.changed = make(chan struct{})
 }
 
-// newEntry makes what memory has of an object with a file of a size.
+// newEntry makes what memory has of an object with a file of a size, and puts it into the order. The caller holds q.mu.
 func (q *Queue) newEntry(h *head, size int64) *entry {
 	s, _ := parseSum(h.meta.object.SHA256)
 	e := &entry{sum: s, risk: h.meta.object.Risk, added: h.meta.object.Added, size: blocks(size)}
 	q.hold(e, h.meta.state.NotBefore)
 	q.mature(e)
+	q.entries[e.sum] = e
+	q.place(e)
 	return e
 }
 

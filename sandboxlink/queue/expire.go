@@ -12,7 +12,7 @@ const (
 	sweepEvery = time.Minute
 )
 
-// mature sets when an entry expires. The caller holds q.mu, or the entry is new.
+// mature sets when an entry expires. The caller holds q.mu.
 func (q *Queue) mature(e *entry) {
 	left := q.opts.Expire - max(q.opts.Now().Sub(e.added), 0)
 	e.doubtful = left < doubt && left < q.opts.Expire

@@ -128,12 +128,16 @@ func (l *loader) entry(name string) error {
 		l.events.tell(name, fmt.Sprintf("a file of the sandbox queue cannot be read, its object is not sent before the next start: %v", err), nil)
 		return nil
 	}
+	now := q.opts.Now()
+	future := h.meta.object.Added.After(now)
+	if future { // the clock was set back: it would not expire for long
+		h.meta.object.Added = now
+	}
+	q.mu.Lock()
 	e := q.newEntry(h, size)
-	q.entries[e.sum] = e
 	q.used += e.size
-	q.place(e)
-	if now := q.opts.Now(); e.added.After(now) { // the clock was set back: it would not expire for long
-		e.added = now
+	q.mu.Unlock()
+	if future {
 		if err := q.rewrite(e, false, func(m *meta) { m.object.Added = now }); err != nil {
 			q.opts.Log.Warn("date back an object of the sandbox queue", "sha256", name, "error", err)
 		}
