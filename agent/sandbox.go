@@ -223,6 +223,9 @@ func readToken(file string) (string, error) {
 	return strings.TrimSpace(token), nil
 }
 
+// lookers is how many accesses are looked at, at a time.
+const lookers = 4
+
 // openInterceptor notices accesses.
 func (a *Agent) openInterceptor(ctx context.Context, s *policy.Sandbox, parts *sandboxParts) {
 	const part = "interception"
@@ -230,13 +233,22 @@ func (a *Agent) openInterceptor(ctx context.Context, s *policy.Sandbox, parts *s
 	if !s.Intercept.Exec && !s.Intercept.Open {
 		return
 	}
+	// Acting upon an object takes its time, and others wait behind it.
+	slots := make(chan struct{}, lookers)
+	aside := func(look func()) {
+		slots <- struct{}{}
+		parts.running.Go(func() {
+			defer func() { <-slots }()
+			look()
+		})
+	}
 	var err error
 	parts.interceptor, err = intercept.Open(intercept.Options{
 		FileSystems: s.Intercept.FileSystems, Exec: s.Intercept.Exec, Open: s.Intercept.Open,
 		Excluded: s.Intercept.ExcludePrograms, Wait: s.Intercept.Wait, ExecWait: s.Intercept.ExecWait,
 		Memory:  parts.link.Memory(),
-		Notice:  func(access intercept.Access) { parts.link.Noticed(ctx, access) },
-		Refused: func(r intercept.Refusal) { parts.link.Refused(ctx, r) },
+		Notice:  func(access intercept.Access) { aside(func() { parts.link.Noticed(ctx, access, parts.interceptor) }) },
+		Refused: func(r intercept.Refusal) { aside(func() { parts.link.Refused(ctx, r) }) },
 		Event:   a.interceptorTold, Log: a.log, Now: a.o.Now,
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package sandboxlink
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -15,9 +16,23 @@ import (
 	"tyto/verdict"
 )
 
-// Noticed looks at an access that was allowed. It takes as long as the file takes to be read.
-func (l *Link) Noticed(ctx context.Context, a intercept.Access) {
-	_, err := l.Ask(ctx, Question{File: a.File, Path: a.Path, By: a.Process, Exec: a.Exec})
+// Memorizer keeps in mind what a file holds, or that it is to be looked at again; an intercept.Interceptor is one.
+type Memorizer interface {
+	Learn(a intercept.Access, sum [32]byte)
+	Forget(a intercept.Access)
+}
+
+// Noticed looks at an access that was allowed, and tells whoever noticed it what the file holds. It takes as long
+// as the file takes to be read.
+func (l *Link) Noticed(ctx context.Context, a intercept.Access, m Memorizer) {
+	_, err := l.ask(ctx, Question{File: a.File, Path: a.Path, By: a.Process, Exec: a.Exec}, func(found *Answer, asked bool) {
+		if sum, err := hex.DecodeString(found.SHA256); err == nil && len(sum) == 32 {
+			m.Learn(a, [32]byte(sum))
+		}
+		if asked && !found.Queued {
+			m.Forget(a) // the next access is another chance
+		}
+	})
 	if err != nil && ctx.Err() == nil {
 		l.log.Debug("look at an access", "file", a.Path, "error", err)
 	}
@@ -42,6 +57,11 @@ func (l *Link) Refused(ctx context.Context, r intercept.Refusal) {
 // could not be read. q.File is closed before anything is done about the object: Windows deletes no file that
 // somebody has open.
 func (l *Link) Ask(ctx context.Context, q Question) (Answer, error) {
+	return l.ask(ctx, q, func(*Answer, bool) {})
+}
+
+// ask tells what it has found out while the file is still open, and whether the object was to be queued.
+func (l *Link) ask(ctx context.Context, q Question, tell func(found *Answer, asked bool)) (Answer, error) {
 	closed := sync.OnceFunc(func() { _ = q.File.Close() }) // it was only read
 	defer closed()
 	d, err := l.o.Decider.Decide(ctx, decide.Request{File: q.File, Path: q.Path, Exec: q.Exec})
@@ -51,11 +71,13 @@ func (l *Link) Ask(ctx context.Context, q Question) (Answer, error) {
 	a := Answer{SHA256: d.SHA256, Reason: why(&d)}
 	seen := Seen{Path: q.Path, SHA256: d.SHA256, Size: d.Size, By: q.By, Exec: q.Exec}
 	entry, known := l.Known(d.SHA256)
-	if d.Ask && !known {
+	asked := d.Ask && !known
+	if asked {
 		a.Queued, a.Reason = l.enqueue(ctx, q, seen, d)
 		// A verdict that has come meanwhile may not have been told of this place.
 		entry, known = l.Known(d.SHA256)
 	}
+	tell(&a, asked)
 	if !known {
 		return a, nil
 	}

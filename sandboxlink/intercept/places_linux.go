@@ -28,8 +28,9 @@ const maxMountInfo = 32 << 20
 
 // mountWatch is what is known of the file systems.
 type mountWatch struct {
-	mu     sync.Mutex
-	places map[string]Place // by path
+	mu      sync.Mutex
+	places  map[string]Place // by path
+	devices map[uint64]bool  // of the paths that were named
 }
 
 // watchMounts watches the file systems that are mounted, now and as they come. The kernel drops its marks with the file
@@ -69,10 +70,13 @@ func (l *linux) watchMounts(ctx context.Context) error {
 // watchAll marks every file system that is to be watched. Marking one again changes nothing and costs microseconds, so
 // it need not be known which are new.
 func (l *linux) watchAll(mounts []mount) {
-	places := map[string]Place{}
+	places, devices := map[string]Place{}, map[uint64]bool{}
 	if len(l.o.FileSystems) > 0 {
 		for _, path := range l.o.FileSystems {
 			places[path] = l.watchNamed(path, mounts)
+			if id, _, err := identifyKind(unix.AT_FDCWD, path); err == nil {
+				devices[id.Device] = true
+			}
 		}
 	} else {
 		for _, same := range byDevice(mounts) {
@@ -82,7 +86,7 @@ func (l *linux) watchAll(mounts []mount) {
 	}
 	l.mounts.mu.Lock()
 	before := l.mounts.places
-	l.mounts.places = places
+	l.mounts.places, l.mounts.devices = places, devices
 	l.mounts.mu.Unlock()
 	for _, path := range slices.Sorted(maps.Keys(places)) {
 		l.tellPlace(places[path], before[path])
