@@ -120,9 +120,11 @@ func (l *look) traits() {
 	}
 }
 
-// signed looks at a program's signature: the system's opinion where it has one, else that of the worker.
+// signed looks at a program's signature: the system's opinion where it has one, else that of the worker. Installers are
+// left out: to read their signatures the system would parse whole documents in this process, which hostile ones can
+// make endless (they did under Wine).
 func (l *look) signed() (bool, error) {
-	if l.decision.Kind != inspect.PE && l.decision.Kind != inspect.Installer {
+	if l.decision.Kind != inspect.PE {
 		return false, nil
 	}
 	var s *authenticode.Signature
@@ -136,9 +138,8 @@ func (l *look) signed() (bool, error) {
 		}
 	}
 	switch {
-	case s == nil && l.decision.Kind == inspect.PE:
-		l.add("unsigned", "it has no signature")
 	case s == nil:
+		l.add("unsigned", "it has no signature")
 	case s.State != authenticode.Valid:
 		if code := "signature-" + string(s.State); points[code] != 0 {
 			l.add(code, "its signature is not to be trusted: %s", s.Detail)
