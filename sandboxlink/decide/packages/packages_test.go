@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -71,10 +72,13 @@ func list(files ...string) (text string) {
 }
 
 func TestDpkg(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("links are others there, and dpkg is not")
+	}
 	c := newComputer(t)
 	c.write("usr/bin/x", "")
 	if err := os.Symlink("usr/bin", filepath.Join(c.root, "bin")); err != nil {
-		t.Skip("links cannot be made here: ", err)
+		t.Fatal(err)
 	}
 	sum := md5.Sum([]byte("three"))
 	conf := hex.EncodeToString(sum[:])
