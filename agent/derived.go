@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"tyto/agent/events"
 	"tyto/agent/place"
 	"tyto/sandboxlink"
+	"tyto/sandboxlink/decide/packages"
 	"tyto/sandboxlink/derive"
 	"tyto/verdict"
 )
@@ -30,7 +32,7 @@ func (a *Agent) reportsDir() string { return filepath.Join(a.data, SandboxFolder
 
 // derived is what was made of a verdict.
 type derived struct {
-	openIOC string   // the file
+	openIOC string   // the file; empty if nothing in the report makes an indicator
 	hashes  []string // to look for in the inventory
 }
 
@@ -50,9 +52,13 @@ func (a *Agent) derive(ctx context.Context, c *sandboxlink.Case) (*derived, erro
 	if r.Object.Name == "" && len(c.Seen) > 0 {
 		r.Object.Name = filepath.Base(c.Seen[0].Path)
 	}
+	own, err := ownFiles(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	d := derive.Derive(r, derive.Options{
 		Now: a.o.Now(), Expire: a.policy().Sandbox.Response.Task.Expire, Producer: "Tyto " + a.o.Version,
-		Widespread: a.widespread(ctx),
+		Widespread: a.widespread(ctx), OwnFile: own,
 	})
 	name := c.Verdict.SHA256
 	made := &derived{openIOC: filepath.Join(a.derivedDir(), name+".ioc"), hashes: d.Hashes()}
@@ -65,6 +71,10 @@ func (a *Agent) derive(ctx context.Context, c *sandboxlink.Case) (*derived, erro
 		{made.openIOC, d.OpenIOC},
 	} {
 		content, err := file.bytes()
+		if errors.Is(err, derive.ErrNothing) {
+			made.openIOC = ""
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("make %q of a sandbox's report: %w", filepath.Base(file.path), err)
 		}
@@ -79,6 +89,20 @@ func (a *Agent) derive(ctx context.Context, c *sandboxlink.Case) (*derived, erro
 			"tyto.openioc": made.openIOC, "tyto.report": filepath.Join(a.reportsDir(), name+".json"),
 		})
 	return made, nil
+}
+
+// ownFiles returns a function that knows what of a report this computer's packages have delivered. Windows has none.
+func ownFiles(ctx context.Context, r *verdict.Report) (func(sha256 string) bool, error) {
+	if runtime.GOOS == "windows" {
+		return nil, nil
+	}
+	return derive.OwnFiles(ctx, r, derive.System{Packages: packages.System(packages.Options{})})
+}
+
+// delivered reports whether a package of this computer's system has delivered a content.
+func (a *Agent) delivered(ctx context.Context, sha256 string, size int64) (bool, error) {
+	own, err := ownFiles(ctx, &verdict.Report{Object: verdict.Object{SHA256: sha256, Size: size}})
+	return own != nil && own(sha256), err
 }
 
 // wide is how many files make something widespread on one computer.

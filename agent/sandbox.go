@@ -99,7 +99,7 @@ func (a *Agent) openSandbox(ctx context.Context, s *policy.Sandbox) (*sandboxPar
 	}
 	o := sandboxlink.Options{
 		Recall: parts.cache, Decider: parts.decider,
-		Trusted: a.trusted, Act: func(ctx context.Context, c sandboxlink.Case) ([]string, error) { return a.act(ctx, c, parts) },
+		Trusted: a.trusted, Own: a.delivered, Act: func(ctx context.Context, c sandboxlink.Case) ([]string, error) { return a.act(ctx, c, parts) },
 		Queued: a.objectQueued, Failed: a.objectFailed, NoVerdict: a.noVerdict,
 		Now: a.o.Now, Log: a.log,
 	}

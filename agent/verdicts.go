@@ -55,7 +55,7 @@ func (a *Agent) act(ctx context.Context, c sandboxlink.Case, parts *sandboxParts
 	if err != nil {
 		return actions, err
 	}
-	if made != nil {
+	if made != nil && made.openIOC != "" {
 		task, err := a.makeTask(ctx, &c, made)
 		if err != nil {
 			return actions, err
@@ -131,8 +131,11 @@ func (a *Agent) tellVerdict(c *sandboxlink.Case) {
 		return
 	}
 	known := ""
-	if c.Known {
+	switch {
+	case c.Known:
 		known = ", which is known"
+	case c.Own:
+		known = ", and means malicious; but a package of this computer's system delivered this content, so nothing is done"
 	}
 	a.hub.Pass(events.Event{ID: events.Verdict, Level: level, Data: data,
 		Message: fmt.Sprintf("%q is %s (%s says %d of 100%s): %s", path, v.Level, v.Server, v.Score, known, threat(v))})

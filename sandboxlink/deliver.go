@@ -28,6 +28,16 @@ func (l *Link) Deliver(ctx context.Context, d submit.Delivery) error {
 	}
 	entry := recall.Entry{Verdict: *v, Server: d.Server, Size: item.Item.Object.Size}
 	entry.SHA256 = item.Item.Object.SHA256 // which this computer took; it is what was asked about
+	c := Case{Report: d.Answer.Report}
+	if entry.Level == verdict.Malicious {
+		var err error
+		if c.Own, err = l.o.Own(ctx, entry.SHA256, entry.Size); err != nil {
+			return err
+		}
+		if c.Own {
+			entry.Level = verdict.Suspicious
+		}
+	}
 	if err := l.o.Recall.Put(ctx, entry); err != nil {
 		return fmt.Errorf("remember a verdict: %w", err)
 	}
@@ -37,7 +47,8 @@ func (l *Link) Deliver(ctx context.Context, d submit.Delivery) error {
 	if entry.Level == verdict.Malicious && l.o.Trusted(entry.SHA256) {
 		return nil
 	}
-	_, err := l.o.Act(ctx, Case{Verdict: entry, Seen: l.places(item), Report: d.Answer.Report})
+	c.Verdict, c.Seen = entry, l.places(item)
+	_, err := l.o.Act(ctx, c)
 	return err
 }
 

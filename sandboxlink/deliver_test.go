@@ -26,6 +26,7 @@ type bench struct {
 	refuse  error // what Act returns
 	without []string
 	trusted map[string]bool
+	own     map[string]bool
 }
 
 func newBench(t *testing.T) *bench {
@@ -44,10 +45,11 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = q.Close() })
-	b := &bench{queue: q, trusted: map[string]bool{}}
+	b := &bench{queue: q, trusted: map[string]bool{}, own: map[string]bool{}}
 	b.Link = New(Options{
 		Recall: cache, Queue: q,
 		Trusted: func(sha256 string) bool { return b.trusted[sha256] },
+		Own:     func(_ context.Context, sha256 string, _ int64) (bool, error) { return b.own[sha256], nil },
 		Act: func(_ context.Context, c Case) ([]string, error) {
 			b.cases = append(b.cases, c)
 			return nil, b.refuse
@@ -142,6 +144,23 @@ func TestDeliverAgainUntilItIsActedUpon(t *testing.T) {
 	b.refuse = nil
 	if err := b.Deliver(t.Context(), d); err != nil || len(b.cases) != 2 {
 		t.Errorf("%v, told %d times", err, len(b.cases))
+	}
+}
+
+// A sandbox that calls a part of the operating system malicious does not stop the computer.
+func TestDeliverOwn(t *testing.T) {
+	b := newBench(t)
+	item, sum := b.wait(t, "the shell", "/tmp/copy-of-sh")
+	b.own[sum] = true
+	d := submit.Delivery{Object: item.Object(), Item: item, Answer: submit.Answer{Verdict: &verdict.Verdict{Level: verdict.Malicious, Score: 99}}}
+	if err := b.Deliver(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if c := b.cases[0]; !c.Own || c.Verdict.Level != verdict.Suspicious {
+		t.Errorf("case %+v", c)
+	}
+	if b.Memory().Malicious(sha256.Sum256([]byte("the shell"))) {
+		t.Error("access to it would be refused")
 	}
 }
 

@@ -47,6 +47,10 @@ type Options struct {
 	// Trusted reports that a content is never acted upon, whatever sandboxes say: a person has given it back
 	// from the quarantine. Nil trusts nothing.
 	Trusted func(sha256 string) bool
+	// Own reports that a content belongs to this operating system: a package delivered it. A sandbox that calls
+	// it malicious is wrong or lies, and believing it would stop the computer; so it counts as suspicious. Nil
+	// knows nothing.
+	Own func(ctx context.Context, sha256 string, size int64) (bool, error)
 	// Act is told what sandboxes say of an object. For a malicious one it returns what was done about it, in
 	// words. An error keeps the object in the queue, and it is told again.
 	Act func(context.Context, Case) (actions []string, err error)
@@ -83,6 +87,8 @@ type Case struct {
 	Report *verdict.Report
 	// Known reports that the verdict was remembered, and is no news.
 	Known bool
+	// Own reports that the sandbox says malicious of what belongs to this operating system.
+	Own bool
 }
 
 // Link leads objects to their verdicts. It is safe for concurrent use.
@@ -95,6 +101,9 @@ type Link struct {
 func New(o Options) *Link {
 	if o.Trusted == nil {
 		o.Trusted = func(string) bool { return false }
+	}
+	if o.Own == nil {
+		o.Own = func(context.Context, string, int64) (bool, error) { return false, nil }
 	}
 	if o.Queued == nil {
 		o.Queued = func(Seen, decide.Decision) {}
