@@ -38,7 +38,7 @@ type SandboxServer struct {
 type SandboxIntercept struct {
 	Exec            bool          `yaml:"exec" doc:"notice programs that are started; on Linux known malicious ones are refused"`
 	Open            bool          `yaml:"open" doc:"notice files that are opened; on Linux known malicious ones are refused"`
-	FileSystems     []string      `yaml:"file_systems" doc:"paths on the file systems to watch, on Windows the folders; empty is all local ones that can be written, on Windows the users' folders"`
+	FileSystems     []string      `yaml:"file_systems" doc:"paths on the file systems to watch, on Windows the folders; empty is all local ones, on Windows each fixed and removable drive"`
 	ExcludePrograms []string      `yaml:"exclude_programs" doc:"programs whose accesses are never held nor noticed"`
 	Wait            time.Duration `yaml:"wait" doc:"longest time that opening a file is held while its content is compared with what is known to be malicious; then it is allowed"`
 	ExecWait        time.Duration `yaml:"exec_wait" doc:"the same for starting a program"`
