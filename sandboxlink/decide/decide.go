@@ -124,6 +124,7 @@ type Decider struct {
 	remembered *memory[key, remembered]
 	facts      *memory[[sha256.Size]byte, *inspect.Facts]
 	signatures *memory[[sha256.Size]byte, *authenticode.Signature] // as the system sees them
+	asking     chan struct{}                                       // holds one while the system is asked
 }
 
 // New returns a decider. The files that the policy names are read now; nothing is started and no package database is
@@ -139,7 +140,7 @@ func New(o Options) (*Decider, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Idle = cmp.Or(o.Idle, time.Minute)
-	d := &Decider{options: o}
+	d := &Decider{options: o, asking: make(chan struct{}, 1)}
 	var err error
 	if d.policy, err = newRules(&o.Policy); err != nil {
 		return nil, err

@@ -2,7 +2,9 @@ package decide
 
 import (
 	"crypto/sha256"
+	"os"
 	"strings"
+	"time"
 
 	"tyto/sandboxlink/decide/authenticode"
 	"tyto/sandboxlink/decide/inspect"
@@ -155,12 +157,48 @@ func (l *look) signed() (bool, error) {
 	return false, nil
 }
 
+// systemTime bounds how long the system may take to say whether a program is signed.
+const systemTime = 10 * time.Second
+
+// askSystem asks the system, one question at a time. The system cannot be told to stop, and hostile programs may keep it
+// busy: then there is no answer, to this question and to others until it is done, and nothing is trusted.
+func (d *Decider) askSystem(f *os.File, path string) (s *authenticode.Signature, answered bool) {
+	late := time.NewTimer(systemTime)
+	defer late.Stop()
+	select {
+	case d.asking <- struct{}{}:
+	case <-late.C:
+		return nil, false
+	}
+	own, err := duplicate(f) // which stays open as long as the system reads it
+	if err != nil {
+		<-d.asking
+		return nil, false
+	}
+	answer := make(chan *authenticode.Signature, 1)
+	go func() {
+		defer func() { <-d.asking }()
+		answer <- systemSignature(own, path)
+		_ = own.Close() // it was only read
+	}()
+	select {
+	case s = <-answer:
+		return s, true
+	case <-late.C:
+		d.options.Log.Warn("the system does not say whether a program is signed", "file", path)
+		return nil, false
+	}
+}
+
 // systemSignature asks the system once for each content.
 func (l *look) systemSignature() *authenticode.Signature {
 	sum := [sha256.Size]byte(l.sums["sha256"])
 	s, ok := l.signatures.get(sum)
 	if !ok {
-		s = systemSignature(l.request.File, l.place)
+		var answered bool
+		if s, answered = l.askSystem(l.request.File, l.place); !answered {
+			return nil
+		}
 		if again, _, err := identify(l.request.File); err != nil || again != l.identity {
 			return nil // it may be about another content
 		}
