@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
+	"tyto/agent/policy"
 	"tyto/sandbox/cert"
 )
 
@@ -99,15 +101,9 @@ func (f *certFlags) makeClient(out io.Writer, authority *cert.Authority, now tim
 	}
 	fmt.Fprintf(out, "Made a client certificate:        %s, good until %s\n", pair.Certificate, pair.Leaf.NotAfter.Format(time.DateOnly))
 	fmt.Fprintf(out, "\nLet the server ask for it:\n\n  tyto sandbox serve --client-ca %s …\n", shellWord(authority.File()))
-	fmt.Fprintf(out, `
-Copy both files to each agent, and name them in its policy:
-
-sandbox:
-  servers:
-    - address: …
-      client_certificate: %s
-      client_key: %s
-`, absolute(pair.Certificate), absolute(pair.Key))
+	fmt.Fprintf(out, "\nCopy both files to each agent, and name them in its policy:\n\n%s", policySnippet(policy.SandboxServer{
+		Address: "…", ClientCertificate: absolute(pair.Certificate), ClientKey: absolute(pair.Key),
+	}))
 	return nil
 }
 
@@ -119,17 +115,27 @@ func certError(err error, exists string) error {
 	return usageError{err: err}
 }
 
-// printPolicy says what agents have to know of a server.
+// printPolicy says what agents have to know of a server. The authority's file may be unknown.
 func printPolicy(out io.Writer, address, authority, pin string) {
-	fmt.Fprintf(out, `
-Agents ask it if their policy says so. Either of ca and pin is enough; for ca, copy the file to them.
+	server := policy.SandboxServer{Address: address, Pin: pin}
+	choice := "pin knows this certificate, and no other"
+	if authority != "" {
+		server.CA = absolute(authority)
+		choice = "Either of ca and pin is enough; for ca, copy the file to them"
+	}
+	fmt.Fprintf(out, "\nAgents ask it if their policy says so. %s.\n\n%s", choice, policySnippet(server))
+}
 
-sandbox:
-  servers:
-    - address: %s
-      ca: %s
-      pin: %s
-`, address, absolute(authority), pin)
+// policySnippet writes a server as it stands in a policy, with quotes where a value would mean something else in YAML
+// without: "[::1]:8443" would be a list.
+func policySnippet(server policy.SandboxServer) string {
+	var b strings.Builder
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	// Strings in a buffer: neither can fail.
+	_ = e.Encode(map[string]any{"sandbox": map[string]any{"servers": []policy.SandboxServer{server}}})
+	_ = e.Close()
+	return b.String()
 }
 
 // ownNames returns the names and addresses by which this computer is reached, as far as it knows.

@@ -2,19 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -22,9 +17,7 @@ import (
 
 	"tyto/agent/place"
 	"tyto/detect"
-	"tyto/report"
 	"tyto/sandbox"
-	"tyto/sandbox/cert"
 	"tyto/sandbox/jail"
 	"tyto/sandbox/static"
 )
@@ -62,7 +55,7 @@ Engines look at each sample:
 Without --engine it uses all that work on this computer, and says which do not.
 
 It speaks TLS. Without --cert it makes an authority and a certificate of its own when it is started for the
-first time, and says what agents have to know. Status page: the server's address in a browser.
+first time. At each start it says what agents have to know. Status page: the server's address in a browser.
 
 A sample is kept until there is a verdict, a verdict until rules or engines change. Who can reach the
 server can send samples and read verdicts; --client-ca limits that to those who have a certificate.`,
@@ -92,7 +85,7 @@ func (f *serveFlags) define(cmd *cobra.Command) {
 	flags.StringVar(&f.cert, "cert", "", "the server's certificate, PEM `FILE`")
 	flags.StringVar(&f.key, "key", "", "its key, PEM `FILE`; default is the one beside it, NAME-key.pem")
 	flags.StringVar(&f.clientCA, "client-ca", "", "let in only who has a certificate of this authority, PEM `FILE`")
-	flags.StringArrayVar(&f.names, "name", nil, "host name or address for the certificate that is made at the first start")
+	flags.StringArrayVar(&f.names, "name", nil, "host name or address by which it is reached, for the certificate that is made at the first start")
 	flags.BoolVar(&f.insecureHTTP, "insecure-http", false, "speak plain HTTP; only on a loopback address")
 	flags.IntVar(&f.limits.Parallel, "parallel", 0, "samples looked at at a time; 0 is one for two processors")
 	flags.DurationVar(&f.jailTime, "jail-time", jail.DefaultTime, "how long the jail lets a sample run")
@@ -133,7 +126,7 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return usageError{err: err, hint: "a second sandbox needs its own --data"}
 	}
 	defer release()
-	identity, err := f.identity(time.Now())
+	id, err := f.identity(time.Now())
 	if err != nil {
 		return err
 	}
@@ -146,7 +139,7 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	options.Notes = identity.notes
+	options.Notes = id.notes
 	box, err := sandbox.Open(options)
 	if err != nil {
 		return err
@@ -155,8 +148,8 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return usageError{err: fmt.Errorf("listen: %w", err), hint: "name another address with --listen"}
 	}
-	identity.announce(stdout, listener.Addr(), box.Database(), options.Engines)
-	return box.Serve(ctx, listener, identity.tls)
+	id.announce(stdout, listener.Addr(), box.Database(), options.Engines)
+	return box.Serve(ctx, listener, id.tls)
 }
 
 func (f *serveFlags) check() error {
@@ -166,17 +159,48 @@ func (f *serveFlags) check() error {
 		return usagef("such as 127.0.0.1:8443 or :8443", "%q is no address to listen at: %v", f.listen, err)
 	case f.insecureHTTP && !loopback(host):
 		return usagef("leave it out: a certificate is made at the first start", "--insecure-http is for loopback addresses only, not for %q", f.listen)
-	case f.insecureHTTP && (f.cert != "" || f.clientCA != ""):
+	case f.insecureHTTP && (f.cert != "" || f.clientCA != "" || len(f.names) > 0):
 		return usagef("leave one of them out", "--insecure-http uses no certificates")
 	case f.cert == "" && f.key != "":
 		return usagef("name the certificate with --cert", "--key without --cert")
 	case f.jailTime <= 0 || f.jailTime > jail.MaxTime || f.jailTime >= f.limits.SampleTime:
 		return usagef("such as --jail-time 30s", "--jail-time must be above zero, at most %v, and less than --sample-time", jail.MaxTime)
-	case f.sample <= 0 || f.disk < f.sample || f.limits.Waiting <= 0 || f.limits.Results <= 0 || f.resultDays <= 0 || f.limits.SampleTime <= 0:
-		return usagef("see \"tyto sandbox serve --help\"", "limits must be above zero, and --disk at least --max-sample")
+	}
+	if err := f.checkLimits(); err != nil {
+		return err
 	}
 	f.limits.Sample, f.limits.Disk = int64(f.sample), int64(f.disk)
 	f.limits.ResultAge = time.Duration(f.resultDays) * 24 * time.Hour
+	return nil
+}
+
+// longestDays bounds --result-days: a duration holds 292 years.
+const longestDays = 36_500
+
+// checkLimits refuses what would be taken for a default, or as no limit at all.
+func (f *serveFlags) checkLimits() error {
+	for _, limit := range []struct {
+		flag  string
+		value int64
+		least int64
+	}{
+		{"max-sample", int64(f.sample), 1},
+		{"disk", int64(f.disk), int64(f.sample)},
+		{"sample-time", int64(f.limits.SampleTime), 1},
+		{"queue", int64(f.limits.Waiting), 1},
+		{"results", int64(f.limits.Results), 1},
+		{"result-days", int64(f.resultDays), 1},
+		{"parallel", int64(f.limits.Parallel), 0},
+		{"connections", int64(f.limits.Connections), 1},
+		{"client-connections", int64(f.limits.ClientConnections), 1},
+	} {
+		if limit.value < limit.least {
+			return usagef("see \"tyto sandbox serve --help\"", "--%s is too little: limits must be above zero, and --disk at least --max-sample", limit.flag)
+		}
+	}
+	if f.resultDays > longestDays {
+		return usagef(fmt.Sprintf("at most --result-days %d", longestDays), "--result-days is too much")
+	}
 	return nil
 }
 
@@ -263,114 +287,4 @@ func (f *serveFlags) makeEngines(makers []engineMaker, log *slog.Logger) ([]sand
 		}
 	}
 	return engines, nil
-}
-
-// identity is how a server proves who it is.
-type identity struct {
-	tls       *tls.Config       // nil: plain HTTP
-	leaf      *x509.Certificate // nil: plain HTTP
-	authority string            // the file that agents trust; empty if it is not known
-	made      bool
-	clients   bool // must show certificates
-}
-
-// ownTLS is the folder below the data folder for what a server makes itself.
-const ownTLS = "tls"
-
-// identity loads the certificate, and makes one if there is none.
-func (f *serveFlags) identity(now time.Time) (*identity, error) {
-	id := &identity{}
-	if f.insecureHTTP {
-		return id, nil
-	}
-	certificate, key := f.cert, f.key
-	if certificate == "" {
-		if err := f.ownIdentity(id, now); err != nil {
-			return nil, usageError{err: err}
-		}
-		certificate = filepath.Join(f.data, ownTLS, cert.ServerFile)
-	}
-	if key == "" {
-		key = cert.KeyFile(certificate)
-	}
-	pair, err := cert.Load(certificate, key)
-	if err != nil {
-		return nil, usageError{err: err, hint: "tyto sandbox cert makes certificates"}
-	}
-	id.leaf = pair.Leaf
-	if now.After(id.leaf.NotAfter) {
-		return nil, usagef("renew it: tyto sandbox cert --out "+shellWord(filepath.Dir(certificate))+" --renew",
-			"the certificate %q has expired on %s", certificate, id.leaf.NotAfter.Format(time.DateOnly))
-	}
-	id.tls = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	if f.clientCA != "" {
-		if id.tls.ClientCAs, err = cert.ReadPool(f.clientCA); err != nil {
-			return nil, usageError{err: err}
-		}
-		id.tls.ClientAuth, id.clients = tls.RequireAndVerifyClientCert, true
-	}
-	return id, nil
-}
-
-// ownIdentity makes an authority and a certificate in the data folder if they are not there.
-func (f *serveFlags) ownIdentity(id *identity, now time.Time) error {
-	dir := filepath.Join(f.data, ownTLS)
-	id.authority = filepath.Join(dir, cert.AuthorityFile)
-	if _, err := os.Lstat(filepath.Join(dir, cert.ServerFile)); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	authority, _, err := cert.OpenOrCreate(dir, now)
-	if err != nil {
-		return err
-	}
-	host, _, _ := net.SplitHostPort(f.listen) // check has split it
-	_, err = authority.Server(append(slices.Clone(f.names), ownNames(host)...), now)
-	id.made = err == nil
-	return err
-}
-
-// renewBefore is how long before its end a certificate becomes a note.
-const renewBefore = 30 * 24 * time.Hour
-
-// notes are the lines on the status page.
-func (id *identity) notes() []string {
-	if id.leaf == nil {
-		return []string{"plain HTTP: for this computer only"}
-	}
-	notes := []string{fmt.Sprintf("certificate for %s, good until %s, pin %s", strings.Join(cert.Names(id.leaf), ", "), id.leaf.NotAfter.Format(time.DateOnly), cert.Pin(id.leaf))}
-	if time.Until(id.leaf.NotAfter) < renewBefore {
-		notes = append(notes, "the certificate ends soon: tyto sandbox cert --renew, then tell the agents that pinned it")
-	}
-	if id.clients {
-		return append(notes, "clients must show a certificate")
-	}
-	return append(notes, "whoever can reach this address can send samples: see --client-ca")
-}
-
-// announce tells who started the server how it is reached.
-func (id *identity) announce(out io.Writer, address net.Addr, database string, engines []sandbox.Engine) {
-	scheme := "https"
-	if id.leaf == nil {
-		scheme = "http"
-	}
-	names := make([]string, len(engines))
-	for i, e := range engines {
-		names[i] = e.Name()
-	}
-	fmt.Fprintf(out, "The sandbox listens at %s://%s/ (engines: %s; database %s).\n", scheme, address, strings.Join(names, ", "), database)
-	if id.leaf == nil {
-		fmt.Fprintln(out, "It speaks plain HTTP: for tests on this computer only.")
-		return
-	}
-	if id.made {
-		fmt.Fprintf(out, "It made a certificate for %s.\n", report.Safe(strings.Join(cert.Names(id.leaf), ", ")))
-	}
-	fmt.Fprintf(out, "Pin of its certificate: %s\n", cert.Pin(id.leaf))
-	if id.made {
-		host, port, _ := net.SplitHostPort(address.String())
-		if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-			host = cert.Names(id.leaf)[0]
-		}
-		printPolicy(out, net.JoinHostPort(host, port), id.authority, cert.Pin(id.leaf))
-	}
 }

@@ -229,6 +229,14 @@ func Names(c *x509.Certificate) []string {
 	return names
 }
 
+// Covers reports whether clients that reach a server by this name or address know it by the certificate.
+func Covers(c *x509.Certificate, name string) bool {
+	if ip, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		name = ip.WithZone("").Unmap().String() // as addName enters it
+	}
+	return c.VerifyHostname(name) == nil
+}
+
 // newSerial returns a random serial number of 127 bits at most, as CAs use them.
 func newSerial() (*big.Int, error) {
 	var b [16]byte

@@ -74,6 +74,26 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// Names are compared as clients do it, and addresses as they were entered.
+func TestCovers(t *testing.T) {
+	a, _ := create(t)
+	names := []string{"sandbox.example.org", "*.box.example.org", "192.0.2.7", "[2001:db8::1]", "fe80::1%eth0"}
+	server, err := a.Server(names, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(names, "SANDBOX.example.org", "one.box.example.org", "2001:DB8:0::1", "::ffff:192.0.2.7") {
+		if !Covers(server.Leaf, name) {
+			t.Errorf("%q is not covered", name)
+		}
+	}
+	for _, name := range []string{"", "example.org", "a.b.box.example.org", "192.0.2.8", "::1"} {
+		if Covers(server.Leaf, name) {
+			t.Errorf("%q is covered", name)
+		}
+	}
+}
+
 // Keys are for their owner alone, and nothing is written over.
 func TestFiles(t *testing.T) {
 	a, dir := create(t)
