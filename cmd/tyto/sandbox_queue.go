@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -13,20 +14,29 @@ import (
 	"tyto/report"
 )
 
+// newSandboxQueue returns the commands about what waits for a sandbox's verdict.
 func newSandboxQueue() *cobra.Command {
-	var socket string
+	q := &queueCommands{}
 	cmd := &cobra.Command{
 		Use:   "queue",
 		Short: "Look at what waits for a sandbox's verdict",
 	}
-	socketFlag(cmd, &socket)
+	socketFlag(cmd, &q.socket)
+	groupOf(cmd, q.list(), q.show(), q.drop(), q.flush())
+	return cmd
+}
+
+// queueCommands ask the same agent.
+type queueCommands struct{ socket string }
+
+func (q *queueCommands) list() *cobra.Command {
 	var asJSON bool
-	list := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the objects that wait, what is next first",
 		Args:  argsError(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withAgent(socket, func(c *control.Client) error {
+			return withAgent(q.socket, func(c *control.Client) error {
 				waiting, err := c.SandboxQueue(cmd.Context())
 				if err != nil {
 					return err
@@ -35,13 +45,17 @@ func newSandboxQueue() *cobra.Command {
 			})
 		},
 	}
-	list.Flags().BoolVar(&asJSON, "json", false, "write JSON Lines")
-	show := &cobra.Command{
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON Lines")
+	return cmd
+}
+
+func (q *queueCommands) show() *cobra.Command {
+	return &cobra.Command{
 		Use:   "show SHA256",
 		Short: "Show one of them; the beginning of its SHA-256 suffices",
 		Args:  argsError(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withAgent(socket, func(c *control.Client) error {
+			return withAgent(q.socket, func(c *control.Client) error {
 				o, err := c.Queued(cmd.Context(), args[0])
 				if err != nil {
 					return err
@@ -50,27 +64,46 @@ func newSandboxQueue() *cobra.Command {
 			})
 		},
 	}
-	drop := &cobra.Command{
+}
+
+func (q *queueCommands) drop() *cobra.Command {
+	return &cobra.Command{
 		Use:   "drop SHA256…",
 		Short: "Remove objects from the queue; nobody is asked about them",
-		Args:  argsError(cobra.MinimumNArgs(1)),
+		Long: `Removes each object, of which the beginning of its SHA-256 suffices. What cannot be removed is told, the others
+are removed nevertheless, and the command then ends with 2.`,
+		Args: argsError(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withAgent(socket, func(c *control.Client) error {
-				for _, id := range args {
-					if err := c.DropQueued(cmd.Context(), id); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
+			return withAgent(q.socket, func(c *control.Client) error { return dropQueued(cmd, c, args) })
 		},
 	}
-	flush := &cobra.Command{
+}
+
+// dropQueued goes on after an object that the agent does not remove, but not without the agent.
+func dropQueued(cmd *cobra.Command, c *control.Client, ids []string) error {
+	outcome := report.Nothing
+	for _, id := range ids {
+		err := c.DropQueued(cmd.Context(), id)
+		switch {
+		case err == nil:
+			fmt.Fprintf(cmd.OutOrStdout(), "Dropped %s\n", report.Safe(id))
+		case errors.As(err, new(*control.Error)):
+			exitCode(agentError(err), cmd.ErrOrStderr())
+			outcome = report.Unusable
+		default:
+			return err
+		}
+	}
+	return end(outcome)
+}
+
+func (q *queueCommands) flush() *cobra.Command {
+	return &cobra.Command{
 		Use:   "flush",
 		Short: "Try everything now, also servers that rest",
 		Args:  argsError(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withAgent(socket, func(c *control.Client) error {
+			return withAgent(q.socket, func(c *control.Client) error {
 				s, err := c.FlushQueue(cmd.Context())
 				if err != nil {
 					return err
@@ -80,8 +113,6 @@ func newSandboxQueue() *cobra.Command {
 			})
 		},
 	}
-	groupOf(cmd, list, show, drop, flush)
-	return cmd
 }
 
 func printQueue(out io.Writer, waiting []control.QueuedObject, asJSON bool) error {
