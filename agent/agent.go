@@ -102,6 +102,10 @@ type Agent struct {
 	mu      sync.Mutex
 	runs    map[int64]*memory // of runs that have not ended
 	sets    loadedSets
+	// acting keeps two responses to one content apart, by its SHA-256.
+	acting held
+	// withoutVerdict says why no sandbox could judge a content, by its SHA-256; at most maxTold.
+	withoutVerdict map[string]string
 	// toldVerdicts is when it was told last that a content was met of which a verdict is known.
 	toldVerdicts map[toldVerdict]time.Time
 	// lastRefused is when it was told last that somebody may not command the agent.

@@ -9,12 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"tyto/agent/control"
 	"tyto/quarantine"
 	"tyto/report"
 	"tyto/sandboxlink"
+	"tyto/sandboxlink/intercept"
 	"tyto/sandboxlink/queue"
 	"tyto/sandboxlink/recall"
 	"tyto/sandboxlink/submit"
@@ -75,10 +77,15 @@ func tell(v *control.ObjectVerdict, e *recall.Entry) {
 
 // checkHash says what is known of a content, and what was done about it.
 func (b backend) checkHash(ctx context.Context, parts *sandboxParts, sha256 string) (v control.ObjectVerdict, err error) {
+	sha256 = strings.ToLower(sha256)
 	if len(sha256) != 64 || !store.IsHash(sha256) {
 		return v, control.Errorf(http.StatusBadRequest, "send the SHA-256 of the content, or its path", "%q is no SHA-256", sha256)
 	}
 	v = control.ObjectVerdict{SHA256: sha256, Verdict: control.Unknown}
+	if parts.queue != nil {
+		_, err := parts.queue.Show(sha256)
+		v.Queued = err == nil
+	}
 	if entry, ok := parts.link.Known(sha256); ok {
 		tell(&v, &entry)
 		if entry.Level == verdict.Malicious {
@@ -86,10 +93,14 @@ func (b backend) checkHash(ctx context.Context, parts *sandboxParts, sha256 stri
 		}
 		return v, err
 	}
-	if parts.queue != nil {
-		if _, err := parts.queue.Show(sha256); err == nil {
-			v.Queued = true
-		}
+	b.a.mu.Lock()
+	why := b.a.withoutVerdict[sha256]
+	b.a.mu.Unlock()
+	switch {
+	case b.a.trusted(sha256):
+		v.Reason = "somebody has given it back from the quarantine"
+	case why != "" && !v.Queued:
+		v.Reason = "no sandbox could judge it: " + report.Safe(why)
 	}
 	return v, nil
 }
@@ -178,16 +189,33 @@ func (b backend) Sandbox(ctx context.Context) (s control.Sandbox, err error) {
 		}
 		s.Verdicts++
 	}
-	if i := parts.interceptor; i != nil {
-		for _, place := range i.Places() {
-			if place.Watching {
-				s.Watching = append(s.Watching, fmt.Sprintf("%s (%s)", report.Safe(place.Path), place.Kind))
-			}
+	b.a.describeInterception(&s, parts.interceptor)
+	troubles := b.a.troubles.all()
+	for _, part := range []string{serversPart, interceptionPart} {
+		if trouble := troubles[part]; trouble != "" {
+			s.Troubles = append(s.Troubles, part+": "+report.Safe(trouble))
 		}
-		stats := i.Stats()
-		s.Refused, s.Noticed, s.Missed = int64(stats.Refused), int64(stats.Noticed), int64(stats.NotNoticed+stats.Lost)
 	}
 	return s, nil
+}
+
+// describeInterception says which accesses are noticed, and what became of them; i is nil if none are.
+func (a *Agent) describeInterception(s *control.Sandbox, i *intercept.Interceptor) {
+	if i == nil {
+		return
+	}
+	for _, place := range i.Places() {
+		text := fmt.Sprintf("%s (%s)", report.Safe(place.Path), place.Kind)
+		switch {
+		case place.Watching:
+			s.Watching = append(s.Watching, text)
+		case !place.LeftOut:
+			s.NotWatching = append(s.NotWatching, fmt.Sprintf("%s: %s", report.Safe(place.Path), report.Safe(place.Reason)))
+		}
+	}
+	stats := i.Stats()
+	s.Refused, s.Noticed, s.Missed = int64(stats.Refused), int64(stats.Noticed), int64(stats.NotNoticed+stats.Lost)
+	s.Late, s.Failed = int64(stats.Late), int64(stats.Failed)
 }
 
 // serverState describes a server to clients.

@@ -43,22 +43,12 @@ func (a *Agent) derive(ctx context.Context, c *sandboxlink.Case) (*derived, erro
 		return nil, a.unusable
 	}
 	r := c.Report
-	if r == nil {
-		r = &verdict.Report{Format: verdict.Format, Verdict: c.Verdict.Verdict}
-	}
-	// What the report says of the object itself is not believed: this computer has read it.
-	r.Verdict.SHA256, r.Object.SHA256, r.Object.Size = c.Verdict.SHA256, c.Verdict.SHA256, c.Verdict.Size
-	r.Object.MD5, r.Object.SHA1 = "", ""
 	if r.Object.Name == "" && len(c.Seen) > 0 {
 		r.Object.Name = filepath.Base(c.Seen[0].Path)
 	}
-	own, err := ownFiles(ctx, r)
-	if err != nil {
-		return nil, err
-	}
 	d := derive.Derive(r, derive.Options{
 		Now: a.o.Now(), Expire: a.policy().Sandbox.Response.Task.Expire, Producer: "Tyto " + a.o.Version,
-		Widespread: a.widespread(ctx), OwnFile: own,
+		Widespread: a.widespread(ctx), OwnFile: c.Own,
 	})
 	name := c.Verdict.SHA256
 	made := &derived{openIOC: filepath.Join(a.derivedDir(), name+".ioc"), hashes: d.Hashes()}
@@ -92,6 +82,7 @@ func (a *Agent) derive(ctx context.Context, c *sandboxlink.Case) (*derived, erro
 }
 
 // ownFiles returns a function that knows what of a report this computer's packages have delivered. Windows has none.
+// It implements [sandboxlink.Options.Own].
 func ownFiles(ctx context.Context, r *verdict.Report) (func(sha256 string) bool, error) {
 	if runtime.GOOS == "windows" {
 		return nil, nil
@@ -99,16 +90,11 @@ func ownFiles(ctx context.Context, r *verdict.Report) (func(sha256 string) bool,
 	return derive.OwnFiles(ctx, r, derive.System{Packages: packages.System(packages.Options{})})
 }
 
-// delivered reports whether a package of this computer's system has delivered a content.
-func (a *Agent) delivered(ctx context.Context, sha256 string, size int64) (bool, error) {
-	own, err := ownFiles(ctx, &verdict.Report{Object: verdict.Object{SHA256: sha256, Size: size}})
-	return own != nil && own(sha256), err
-}
-
 // wide is how many files make something widespread on one computer.
 const wide = 5
 
-// widespread says what this computer has had in many places since before: that tells nothing.
+// widespread says what this computer has had in many places since before: that tells nothing. The time of a file's last
+// change counts, which no program can set.
 func (a *Agent) widespread(ctx context.Context) func(derive.Kind, string) bool {
 	const before = 24 * time.Hour
 	return func(kind derive.Kind, value string) bool {
@@ -120,7 +106,7 @@ func (a *Agent) widespread(ctx context.Context) func(derive.Kind, string) bool {
 			if err != nil {
 				break // then nothing is known
 			}
-			if a.o.Now().Sub(known.Examined) > before {
+			if at := known.Object.Changed; !at.IsZero() && a.o.Now().Sub(at) > before {
 				n++
 			}
 			if n == wide {

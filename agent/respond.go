@@ -200,6 +200,8 @@ func (a *Agent) responded(result response.Result, because events.Data) {
 		send(kinds.failed, "%s about %q failed: %v", result.Action, path, result.Err)
 	case result.Outcome != nil && result.Outcome.Exit != 0:
 		send(kinds.failed, "%s about %q ended with %d", result.Action, path, result.Outcome.Exit)
+	case result.Do() && result.Action == response.ScanCritical:
+		send(kinds.done, "a scan of the critical areas was queued because of %q", path)
 	case result.Do():
 		if kinds.done != "" {
 			send(kinds.done, "%s was done about %q", result.Action, path)

@@ -25,6 +25,12 @@ import (
 	"tyto/verdict"
 )
 
+// The parts of the link that may not work, as `tyto agent status` calls them.
+const (
+	serversPart      = "sandbox servers"
+	interceptionPart = "interception"
+)
+
 // sandboxHolder holds the link to the sandboxes. A new policy replaces it; accesses are not noticed in the moment
 // between.
 type sandboxHolder struct {
@@ -99,7 +105,7 @@ func (a *Agent) openSandbox(ctx context.Context, s *policy.Sandbox) (*sandboxPar
 	}
 	o := sandboxlink.Options{
 		Recall: parts.cache, Decider: parts.decider,
-		Trusted: a.trusted, Own: a.delivered, Act: func(ctx context.Context, c sandboxlink.Case) ([]string, error) { return a.act(ctx, c, parts) },
+		Trusted: a.trusted, Own: ownFiles, Act: func(ctx context.Context, c sandboxlink.Case) ([]string, error) { return a.act(ctx, c, parts) },
 		Queued: a.objectQueued, Failed: a.objectFailed, NoVerdict: a.noVerdict,
 		Now: a.o.Now, Log: a.log,
 	}
@@ -148,7 +154,7 @@ func (a *Agent) openQueue(s *policy.Sandbox) (q *queue.Queue, why string) {
 
 // openSubmitter sends what is queued to the servers.
 func (a *Agent) openSubmitter(ctx context.Context, s *policy.Sandbox, parts *sandboxParts) {
-	const part = "sandbox servers"
+	const part = serversPart
 	a.works(part)
 	if len(s.Servers) == 0 || parts.queue == nil {
 		return
@@ -163,16 +169,20 @@ func (a *Agent) openSubmitter(ctx context.Context, s *policy.Sandbox, parts *san
 			}
 		},
 	}
+	var broken []error
 	for i := range s.Servers {
 		server, err := serverOf(&s.Servers[i])
 		if err == nil {
 			err = submit.Check(server)
 		}
 		if err != nil {
-			a.degraded(part, err) // the others are asked
+			broken = append(broken, err) // the others are asked
 			continue
 		}
 		o.Servers = append(o.Servers, server)
+	}
+	if len(broken) > 0 {
+		a.degraded(part, errors.Join(broken...))
 	}
 	if len(o.Servers) == 0 {
 		return
@@ -228,7 +238,7 @@ const lookers = 4
 
 // openInterceptor notices accesses.
 func (a *Agent) openInterceptor(ctx context.Context, s *policy.Sandbox, parts *sandboxParts) {
-	const part = "interception"
+	const part = interceptionPart
 	a.works(part)
 	if !s.Intercept.Exec && !s.Intercept.Open {
 		return

@@ -30,6 +30,12 @@ func (a *Agent) noVerdict(seen []sandboxlink.Seen, why string) {
 	if len(seen) == 0 {
 		seen = []sandboxlink.Seen{{}}
 	}
+	a.mu.Lock()
+	if len(a.withoutVerdict) >= maxTold || a.withoutVerdict == nil {
+		a.withoutVerdict = map[string]string{}
+	}
+	a.withoutVerdict[seen[0].SHA256] = why
+	a.mu.Unlock()
 	data := seenData(seen[0])
 	data["error.message"] = why
 	a.hub.Send(events.NoVerdict, fmt.Sprintf("no sandbox could judge %q: %s", seen[0].Path, why), data)
@@ -79,8 +85,10 @@ func (a *Agent) submitterTold(e submit.Event) {
 		a.hub.Send(events.SandboxInsecure, fmt.Sprintf("sandbox %s is asked without TLS", e.Server), data)
 	case submit.DeliveryFailed, submit.StateNotKept:
 		a.hub.Send(events.StoreFailed, fmt.Sprintf("%s: %s", e.Kind, why), data)
-	default:
-		a.hub.Send(events.NoVerdict, fmt.Sprintf("%s: %s", e.Kind, why), data)
+	case submit.TaskForgotten, submit.TaskOverdue, submit.ReportMissing:
+		a.hub.Send(events.SandboxTrouble, fmt.Sprintf("sandbox %s: %s: %s", e.Server, e.Kind, why), data)
+	default: // the queue tells what is damaged
+		a.log.Warn("ask a sandbox", "server", e.Server, "what", e.Kind, "error", why)
 	}
 }
 
@@ -93,7 +101,7 @@ func (a *Agent) interceptorTold(e intercept.Event) {
 	case intercept.NotNoticed, intercept.Lost:
 		a.hub.Send(events.AccessesMissed, fmt.Sprintf("accesses that were not looked at: %d", e.Count), data)
 	case intercept.Late:
-		a.hub.Send(events.AccessesMissed, fmt.Sprintf("accesses that were allowed because nothing was known of them in time: %d", e.Count), data)
+		a.hub.Send(events.AccessesLate, fmt.Sprintf("accesses that were allowed because nothing was known of them in time: %d", e.Count), data)
 	case intercept.Watching:
 		a.log.Info("accesses are noticed", "place", e.Place)
 	}

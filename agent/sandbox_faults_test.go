@@ -55,8 +55,8 @@ func slow(w http.ResponseWriter, r *http.Request) {
 	wrong(http.StatusGatewayTimeout, "")(w, r)
 }
 
-// Whatever a server does: nobody waits for it, what was queued stays until there is a verdict, and one event tells
-// that the server cannot be used.
+// Whatever a server does: what was queued stays until there is a verdict, and one event tells that the server cannot be
+// used.
 func TestSandboxFaults(t *testing.T) {
 	for name, fault := range map[string]http.HandlerFunc{
 		"busy":          wrong(http.StatusServiceUnavailable, ""),

@@ -195,13 +195,24 @@ func TestSandboxLoop(t *testing.T) {
 		t.Errorf("the link: %+v, %v", status, err)
 	}
 
-	// Brought again, it is known, and goes at once.
+	// Brought again, it is known, and goes at once, also when several ask at the same time.
 	again := m.write("tree/dora/again.sh", evil)
-	if v, err = m.client.CheckObject(t.Context(), control.ObjectCheck{Path: again}); err != nil || v.Verdict != "malicious" || len(v.Actions) == 0 {
-		t.Errorf("brought again: %+v, %v", v, err)
+	var asking sync.WaitGroup
+	for range 4 {
+		asking.Go(func() {
+			v, err := m.client.CheckObject(t.Context(), control.ObjectCheck{Path: again})
+			var p *control.Error
+			if gone := errors.As(err, &p) && p.Status == 404; !gone && (err != nil || v.Verdict != "malicious" || len(v.Actions) == 0) {
+				t.Errorf("brought again: %+v, %v", v, err)
+			}
+		})
 	}
+	asking.Wait()
 	if _, err := os.Lstat(again); !os.IsNotExist(err) {
 		t.Errorf("it is still there: %v", err)
+	}
+	if failed := m.events("quarantine-failed"); len(failed) > 0 {
+		t.Errorf("one was in another's way: %q", failed)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"tyto/agent/policy"
 	"tyto/agent/response"
 	"tyto/finding"
+	"tyto/quarantine"
 	"tyto/report"
 	"tyto/sandboxlink"
 	"tyto/sandboxlink/recall"
@@ -29,22 +30,31 @@ import (
 // What a sandbox says is believed of the content that it was asked about, and of nothing else: the paths
 // here are those at which this computer met that content, and each is read again before it is moved.
 func (a *Agent) act(ctx context.Context, c sandboxlink.Case, parts *sandboxParts) (actions []string, err error) {
-	if !c.Known {
-		parts.recheck()
-	}
 	if !a.toldLately(&c) {
 		a.tellVerdict(&c)
 	}
 	if c.Verdict.Level != verdict.Malicious {
 		return nil, nil
 	}
+	if !c.Known {
+		parts.recheck()
+	}
+	// One after the other: two that move the same file would be in each other's way.
+	release, err := a.acting.hold(ctx, c.Verdict.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	var made *derived
 	if !c.Known {
-		if made, err = a.derive(ctx, &c); err != nil {
+		switch made, err = a.derive(ctx, &c); {
+		case err == nil:
+			a.works("sandbox indicators")
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		default:
 			// It costs the task and the hunt for other files, not the response to this one.
 			a.degraded("sandbox indicators", err)
-		} else {
-			a.works("sandbox indicators")
 		}
 	}
 	places, err := a.places(ctx, &c, made)
@@ -104,7 +114,14 @@ func (a *Agent) tellVerdict(c *sandboxlink.Case) {
 	v := &c.Verdict
 	data := events.Data{
 		"file.hash.sha256": v.SHA256, "file.size": v.Size, "tyto.verdict": string(v.Level), "tyto.score": v.Score,
-		"tyto.sandbox": v.Sandbox, "tyto.sandbox.server": v.Server, "tyto.sandbox.database": v.Database, "threat.names": v.Threats,
+		"tyto.sandbox": v.Sandbox, "tyto.sandbox.server": v.Server, "tyto.sandbox.database": v.Database,
+	}
+	name := ""
+	if len(v.Threats) > 0 {
+		data["threat.names"] = v.Threats
+	}
+	if len(v.Threats) > 0 || v.Level == verdict.Malicious {
+		name = ": " + threat(v)
 	}
 	path, by := "", ""
 	if len(c.Seen) > 0 {
@@ -134,29 +151,26 @@ func (a *Agent) tellVerdict(c *sandboxlink.Case) {
 	switch {
 	case c.Known:
 		known = ", which is known"
-	case c.Own:
+	case c.IsOwn:
 		known = ", and means malicious; but a package of this computer's system delivered this content, so nothing is done"
 	}
 	a.hub.Pass(events.Event{ID: events.Verdict, Level: level, Data: data,
-		Message: fmt.Sprintf("%q is %s (%s says %d of 100%s): %s", path, v.Level, v.Server, v.Score, known, threat(v))})
+		Message: fmt.Sprintf("%q is %s (%s says %d of 100%s)%s", path, v.Level, v.Server, v.Score, known, name)})
 }
 
-// threat names what was found.
+// threat names what was found, as package derive does.
 func threat(v *recall.Entry) string {
 	if len(v.Threats) > 0 {
 		return v.Threats[0]
 	}
-	if v.Level == verdict.Malicious {
-		return fmt.Sprintf("Malicious.%.12s", v.SHA256)
-	}
-	return "no name"
+	return fmt.Sprintf("unnamed %.12s", v.SHA256)
 }
 
 // maxPlaces bounds how many files are acted upon because of one verdict; a [response.Budget] bounds them too.
 const maxPlaces = 1000
 
-// places returns the paths at which this computer has met the content: of the accesses, and those that the
-// inventory knows, of which is told.
+// places returns the paths at which this computer has met the content: those of the accesses, and those that the
+// inventory knows. It tells of what the inventory knows.
 func (a *Agent) places(ctx context.Context, c *sandboxlink.Case, made *derived) (paths []string, err error) {
 	for _, s := range c.Seen {
 		if filepath.IsAbs(s.Path) && !slices.Contains(paths, s.Path) {
@@ -166,32 +180,46 @@ func (a *Agent) places(ctx context.Context, c *sandboxlink.Case, made *derived) 
 	if c.Known {
 		return paths, nil
 	}
-	hashes := []string{c.Verdict.SHA256}
-	if made != nil {
-		hashes = append(hashes, made.hashes...)
+	same, related, err := a.knownElsewhere(ctx, c, made)
+	if err != nil {
+		return paths, err
 	}
-	slices.Sort(hashes)
-	var elsewhere []string
-	for known, err := range a.store.FilesByHash(ctx, slices.Compact(hashes)) {
-		if err != nil {
-			return paths, fmt.Errorf("look for a malicious object in the inventory: %w", err)
-		}
-		path := known.Object.Path
-		if known.Object.Via != "" || slices.Contains(paths, path) {
-			continue
-		}
-		elsewhere = append(elsewhere, path)
-		// What a report says of other contents is no verdict on them: those are only told.
-		if known.Hash == c.Verdict.SHA256 && known.Gone.IsZero() && len(paths) < maxPlaces {
-			paths = append(paths, path)
-		}
-	}
+	elsewhere := slices.DeleteFunc(slices.Concat(same, related), func(path string) bool { return slices.Contains(paths, path) })
 	if len(elsewhere) > 0 {
 		const most = 50
 		a.hub.Send(events.KnownElsewhere, fmt.Sprintf("the inventory knows other files that belong to %q: %d, such as %q", threat(&c.Verdict), len(elsewhere), elsewhere[0]),
 			events.Data{"file.hash.sha256": c.Verdict.SHA256, "tyto.files": elsewhere[:min(len(elsewhere), most)], "tyto.count": len(elsewhere)})
 	}
+	for _, path := range same {
+		if !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
+	}
 	return paths, nil
+}
+
+// knownElsewhere returns the files in the inventory that have the content itself, and those that have another of the
+// report's. What a report says of other contents is no verdict on them: those are told, and not acted upon.
+func (a *Agent) knownElsewhere(ctx context.Context, c *sandboxlink.Case, made *derived) (same, related []string, err error) {
+	hashes := []string{c.Verdict.SHA256}
+	if made != nil {
+		hashes = append(hashes, made.hashes[:min(len(made.hashes), maxPlaces)]...)
+	}
+	slices.Sort(hashes)
+	for known, err := range a.store.FilesByHash(ctx, slices.Compact(hashes)) {
+		if err != nil {
+			return same, related, fmt.Errorf("look for a malicious object in the inventory: %w", err)
+		}
+		path := known.Object.Path
+		switch {
+		case known.Object.Via != "" || len(same)+len(related) >= maxPlaces:
+		case known.Hash == c.Verdict.SHA256 && known.Gone.IsZero():
+			same = append(same, path)
+		default:
+			related = append(related, path)
+		}
+	}
+	return same, related, nil
 }
 
 // respondTo does what the policy says about the files themselves.
@@ -207,8 +235,12 @@ func (a *Agent) respondTo(ctx context.Context, c *sandboxlink.Case, paths []stri
 		Budget:      a.budget,
 		Report:      a.verdictRun(),
 		Result: func(r response.Result) {
-			if errors.Is(r.Err, context.Canceled) {
+			switch {
+			case errors.Is(r.Err, context.Canceled):
 				return // it is done when the verdict is told again
+			case errors.Is(r.Err, quarantine.ErrGone):
+				gone = append(gone, report.Safe(r.Finding.Object.Path)+" is not there any more")
+				return
 			}
 			a.responded(r, because)
 			if text := actionText(&r); text != "" {

@@ -2,13 +2,9 @@ package sandboxlink
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
-	"tyto/sandboxlink/intercept"
-	"tyto/sandboxlink/queue"
 	"tyto/sandboxlink/recall"
 	"tyto/sandboxlink/submit"
 	"tyto/verdict"
@@ -28,13 +24,13 @@ func (l *Link) Deliver(ctx context.Context, d submit.Delivery) error {
 	}
 	entry := recall.Entry{Verdict: *v, Server: d.Server, Size: item.Item.Object.Size}
 	entry.SHA256 = item.Item.Object.SHA256 // which this computer took; it is what was asked about
-	c := Case{Report: d.Answer.Report}
+	c := Case{Report: reportOn(&entry, d.Answer.Report)}
 	if entry.Level == verdict.Malicious {
 		var err error
-		if c.Own, err = l.o.Own(ctx, entry.SHA256, entry.Size); err != nil {
+		if c.Own, err = l.o.Own(ctx, c.Report); err != nil {
 			return err
 		}
-		if c.Own {
+		if c.IsOwn = c.Own != nil && c.Own(entry.SHA256); c.IsOwn {
 			entry.Level = verdict.Suspicious
 		}
 	}
@@ -52,6 +48,18 @@ func (l *Link) Deliver(ctx context.Context, d submit.Delivery) error {
 	return err
 }
 
+// reportOn returns a sandbox's report, or an empty one, of the object that was asked about: what it says of the object
+// itself is not believed, as this computer has read that.
+func reportOn(e *recall.Entry, told *verdict.Report) *verdict.Report {
+	r := &verdict.Report{Format: verdict.Format}
+	if told != nil {
+		*r = *told
+	}
+	r.Verdict = e.Verdict
+	r.Object.SHA256, r.Object.Size, r.Object.MD5, r.Object.SHA1, r.Object.Presumed = e.SHA256, e.Size, "", "", false
+	return r
+}
+
 // whyNot says in a sentence why there is no verdict.
 func whyNot(d submit.Delivery) string {
 	var all []string
@@ -62,90 +70,6 @@ func whyNot(d submit.Delivery) string {
 		return "the sandbox could not tell"
 	}
 	return strings.Join(all, "; ")
-}
-
-// Memory returns what the interception asks while somebody waits: what is known to be malicious, and that
-// nobody has vouched for.
-func (l *Link) Memory() intercept.Memory { return memory{l} }
-
-type memory struct{ link *Link }
-
-// MaliciousSize implements [intercept.Memory].
-func (m memory) MaliciousSize(size int64) bool { return m.link.o.Recall.MaliciousSize(size) }
-
-// Malicious implements [intercept.Memory].
-func (m memory) Malicious(sum [32]byte) bool {
-	return m.link.o.Recall.Malicious(sum) && !m.link.o.Trusted(fmt.Sprintf("%x", sum))
-}
-
-// SubmitQueue lends a queue to a submitter.
-func SubmitQueue(q *queue.Queue) submit.Queue { return submitQueue{q} }
-
-type submitQueue struct{ *queue.Queue }
-
-// Next implements [submit.Queue].
-func (q submitQueue) Next(ctx context.Context) (submit.Item, error) {
-	item, err := q.Queue.Next(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return queued{item}, nil
-}
-
-// queued is an item of the queue in the words of package submit.
-type queued struct{ Item *queue.Item }
-
-// Object implements [submit.Item].
-func (q queued) Object() submit.Object {
-	o := q.Item.Object
-	name := ""
-	if len(o.Names) > 0 {
-		name = baseName(o.Names[0].Path)
-	}
-	return submit.Object{SHA256: o.SHA256, Size: o.Size, Name: name, Type: o.Type}
-}
-
-// baseName returns the last part of a path of any system.
-func baseName(path string) string { return path[strings.LastIndexAny(path, `/\`)+1:] }
-
-// State implements [submit.Item].
-func (q queued) State() submit.State {
-	s := q.Item.State
-	state := submit.State{
-		Server: s.Server, Task: s.Task, Sent: s.Sent, Attempts: s.Attempts, NotBefore: s.NotBefore,
-		LastError: s.LastError, Forgotten: s.Forgotten,
-	}
-	for _, r := range s.Refusals {
-		state.Refusals = append(state.Refusals, submit.Refusal(r))
-	}
-	return state
-}
-
-// Update implements [submit.Item].
-func (q queued) Update(s submit.State) error {
-	state := queue.State{
-		Server: s.Server, Task: s.Task, Sent: s.Sent, Attempts: s.Attempts, NotBefore: s.NotBefore,
-		LastError: s.LastError, Forgotten: s.Forgotten,
-	}
-	for _, r := range s.Refusals {
-		state.Refusals = append(state.Refusals, queue.Refusal(r))
-	}
-	return q.Item.Update(state)
-}
-
-// Open implements [submit.Item].
-func (q queued) Open() (io.ReadCloser, error) { return q.Item.Open() }
-
-// Release implements [submit.Item].
-func (q queued) Release() { q.Item.Release() }
-
-// Remove implements [submit.Item].
-func (q queued) Remove() error {
-	err := q.Item.Remove()
-	if errors.Is(err, queue.ErrNotFound) { // a person has dropped it meanwhile
-		return nil
-	}
-	return err
 }
 
 // places returns where an object was met, also since it was taken out to be asked about.

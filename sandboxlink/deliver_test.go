@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -49,7 +50,9 @@ func newBench(t *testing.T) *bench {
 	b.Link = New(Options{
 		Recall: cache, Queue: q,
 		Trusted: func(sha256 string) bool { return b.trusted[sha256] },
-		Own:     func(_ context.Context, sha256 string, _ int64) (bool, error) { return b.own[sha256], nil },
+		Own: func(_ context.Context, r *verdict.Report) (func(string) bool, error) {
+			return func(sha256 string) bool { return b.own[sha256] }, nil
+		},
 		Act: func(_ context.Context, c Case) ([]string, error) {
 			b.cases = append(b.cases, c)
 			return nil, b.refuse
@@ -156,7 +159,7 @@ func TestDeliverOwn(t *testing.T) {
 	if err := b.Deliver(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	if c := b.cases[0]; !c.Own || c.Verdict.Level != verdict.Suspicious {
+	if c := b.cases[0]; !c.IsOwn || c.Verdict.Level != verdict.Suspicious {
 		t.Errorf("case %+v", c)
 	}
 	if b.Memory().Malicious(sha256.Sum256([]byte("the shell"))) {
@@ -192,7 +195,8 @@ func TestNoVerdict(t *testing.T) {
 func TestStateSurvives(t *testing.T) {
 	b := newBench(t)
 	item, _ := b.wait(t, "some", `C:\Users\ann\some.exe`)
-	want := submit.State{Server: "https://sandbox:443", Task: "77", Attempts: 2, LastError: "it was busy", Forgotten: 1, Refusals: []submit.Refusal{{Server: "one", Reason: "too large"}}}
+	moment := time.Now().Add(time.Minute).UTC().Round(time.Second)
+	want := submit.State{Sent: moment.Add(-time.Hour), NotBefore: moment, Server: "https://sandbox:443", Task: "77", Attempts: 2, LastError: "it was busy", Forgotten: 1, Refusals: []submit.Refusal{{Server: "one", Reason: "too large"}}}
 	if err := item.Update(want); err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,8 @@ type ObjectVerdict struct {
 	SHA256 string `json:"sha256,omitempty"`
 	// Verdict is "clean", "suspicious", "malicious" or "unknown".
 	Verdict string `json:"verdict"`
-	// Queued reports that the object waits for a sandbox; Reason says why it does, or why not.
+	// Queued reports that the object waits for a sandbox, or that not all was done yet that its verdict asks
+	// for. Reason says why it waits, or why there is no verdict.
 	Queued   bool      `json:"queued,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
 	Score    int       `json:"score,omitempty"`
@@ -65,11 +66,18 @@ type Sandbox struct {
 	Verdicts int `json:"verdicts"`
 	// Watching says which accesses are noticed and where; empty if none are.
 	Watching []string `json:"watching,omitempty"`
+	// NotWatching says where accesses should be noticed and are not, and why.
+	NotWatching []string `json:"not_watching,omitempty"`
 	// Refused, Noticed and Missed count accesses since the agent's start: those that were refused, those that
-	// were looked at, and those that came too fast to be.
+	// were looked at, and those that came too fast to be. Late were allowed because nothing was known of them in
+	// time, Failed were refused by the system, which could not hand over the file.
 	Refused int64 `json:"refused"`
 	Noticed int64 `json:"noticed"`
 	Missed  int64 `json:"missed"`
+	Late    int64 `json:"late"`
+	Failed  int64 `json:"failed"`
+	// Troubles are servers and parts that cannot be used, and why.
+	Troubles []string `json:"troubles,omitempty"`
 }
 
 // SandboxServer is the state of one server.

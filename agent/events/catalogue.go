@@ -78,11 +78,13 @@ const (
 	SandboxLost         ID = "TY-720"
 	SandboxBack         ID = "TY-721"
 	SandboxInsecure     ID = "TY-722"
+	SandboxTrouble      ID = "TY-723"
 	IndicatorsDerived   ID = "TY-730"
 	SandboxTaskMade     ID = "TY-731"
 	KnownElsewhere      ID = "TY-732"
 	InterceptIncomplete ID = "TY-740"
 	AccessesMissed      ID = "TY-741"
+	AccessesLate        ID = "TY-742"
 )
 
 // Kind describes what events of one id have in common.
@@ -187,9 +189,11 @@ var catalogue = []Kind{
 	{SandboxLost, "sandbox-lost", Warning, "A sandbox server cannot be used; the message says why. It rests and is tried again; meanwhile the others are asked, and objects wait in the queue.", "See to the cause in the message; tyto sandbox status shows all servers."},
 	{SandboxBack, "sandbox-back", Notice, "A sandbox server that could not be used works again.", ""},
 	{SandboxInsecure, "sandbox-insecure", Warning, "A sandbox server is asked without TLS, as the policy says: who listens reads every object, and who speaks decides what is malicious.", "Use https and a pinned certificate."},
+	{SandboxTrouble, "sandbox-trouble", Warning, "A sandbox server has lost the task of an object, has not judged it in time, or gave a verdict without its report; the message says which. The object is sent again, to this server or to another.", "If it comes again, see to the server; sandbox.verdict_by is the time that it has."},
 	{IndicatorsDerived, "sandbox-indicators-derived", Notice, "Indicators were made from a sandbox's report; the data name the files, and how much was left out because clean computers have it too.", "Take the files to other computers: tyto scan --ioc."},
 	{SandboxTaskMade, "sandbox-task-made", Notice, "A task was made that looks for what a sandbox's report tells of. It is deleted after the time that the policy says.", "If the policy says manual: tyto task run."},
 	{KnownElsewhere, "sandbox-known-elsewhere", Error, "The inventory knows files with a hash from a sandbox's verdict or report; the data name them.", "tyto hunt shows all of them and looks whether they are still there."},
 	{InterceptIncomplete, "intercept-incomplete", Warning, "Accesses cannot be noticed, or not everywhere; the message says where and why.", "Do what the message says, or name what shall be watched under sandbox.intercept."},
 	{AccessesMissed, "accesses-missed", Warning, "Accesses came faster than they could be looked at, and some were not; the data say how many. Refusing is not affected.", "Name what causes them under sandbox.intercept.exclude_programs, if you trust it."},
+	{AccessesLate, "accesses-late", Warning, "Accesses were allowed because their content could not be compared in time with what is known to be malicious: large files, or a slow disk. They were looked at afterwards. Told once a minute at most.", "Raise sandbox.intercept.wait if that is worth the waiting."},
 }

@@ -5,17 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
-	"net/url"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
 	"tyto/agent/place"
 	"tyto/agent/policy/strict"
 	"tyto/sandboxlink/decide"
+	"tyto/sandboxlink/submit/wire"
 	"tyto/scheduler"
 )
 
@@ -34,8 +32,9 @@ func (c *checker) sandbox() {
 		c.wrong("sandbox.servers", "there are %d servers, at most %d", len(s.Servers), mostServers)
 		return
 	}
+	known := map[string]int{}
 	for i := range s.Servers {
-		c.server(fmt.Sprintf("sandbox.servers[%d].", i), &s.Servers[i])
+		c.server(fmt.Sprintf("sandbox.servers[%d].", i), &s.Servers[i], known)
 	}
 	c.between("sandbox.timeout", s.Timeout, 10*time.Millisecond, time.Minute)
 	c.between("sandbox.upload_time", s.UploadTime, time.Second, time.Hour)
@@ -62,12 +61,18 @@ func (c *checker) between(path string, d, least, most time.Duration) {
 	}
 }
 
-func (c *checker) server(at string, s *SandboxServer) {
-	if err := checkAddress(s.Address); err != nil {
+// server checks one server; known are the lines of those before it, by address.
+func (c *checker) server(at string, s *SandboxServer, known map[string]int) {
+	address, err := wire.ParseAddress(s.Address)
+	switch first, twice := known[address.URL()]; {
+	case err != nil:
 		c.wrong(at+"address", "%v", err)
-	} else if strings.HasPrefix(s.Address, "http://") {
+	case twice:
+		c.wrong(at+"address", "it is the server on line %d again: remove it", first)
+	case address.Plain():
 		c.warn(at+"address", "objects are sent and verdicts are believed without TLS: use https")
 	}
+	known[address.URL()] = c.lines.Of(at + "address")
 	if s.Kind != "" {
 		c.oneOf(at+"kind", s.Kind, "tyto", "kaspersky", "cape")
 	}
@@ -96,32 +101,6 @@ func (c *checker) trustedFile(path, file string) {
 	case err != nil:
 		c.wrong(path, "%v", err)
 	}
-}
-
-// checkAddress returns what is wrong with a server's address.
-func checkAddress(address string) error {
-	rest := address
-	if scheme, host, ok := strings.Cut(address, "://"); ok {
-		if scheme != "https" && scheme != "http" {
-			return fmt.Errorf("%q: servers speak https, or http", scheme+"://")
-		}
-		u, err := url.Parse(address)
-		if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			return fmt.Errorf("%q is no address: write it as https://HOST:PORT", address)
-		}
-		rest = u.Host
-		if !strings.Contains(strings.TrimPrefix(host, "["), ":") || u.Port() == "" {
-			return nil // the port is the scheme's
-		}
-	}
-	host, port, err := net.SplitHostPort(rest)
-	if err != nil || host == "" {
-		return fmt.Errorf("%q is no address: write it as HOST:PORT or [IPV6]:PORT", address)
-	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		return fmt.Errorf("%q: the port is 1 to 65535", address)
-	}
-	return nil
 }
 
 func (c *checker) sandboxIntercept() {

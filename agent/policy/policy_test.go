@@ -134,6 +134,32 @@ func TestProblems(t *testing.T) {
 			`"quarantine.object_limit": 100MiB do not fit into the whole vault of 1MiB`, `"quarantine.when_full": "burn" is unknown`, `"quarantine.protected[0]": "etc" is no whole path`,
 		}},
 		{"results", "results: {keep: 5m}", []string{`"results.keep": 5m is too short`}},
+		{"sandbox", `sandbox:
+  servers:
+    - {address: "sandbox.example", kind: magic}
+    - {address: "https://sandbox.example:443/"}
+    - {address: "[fe80::1%lo]:443"}
+    - {address: "a b:1", pin: 77, client_key: key.pem}
+    - {address: "http://[::1]:8080", ca: ca.pem}
+  timeout: 1ms
+  parallel: 0
+  bandwidth: 5
+  intercept: {wait: 1h, file_systems: [home]}
+  decide: {kinds: [exe]}
+  recall: {clean: 1s}
+  queue: {limit: 1KiB, object_limit: 0}
+  response: {task: {run: soon, areas: [moon], paths: [srv], expire: 1s}}
+`, []string{
+			`"sandbox.servers[0].kind": "magic" is unknown`, `"sandbox.servers[1].address": it is the server on line 3 again`,
+			`"sandbox.servers[2].address": server "[fe80::1%lo]:443": an address with a zone`, `"sandbox.servers[3].address": server "a b:1"`,
+			`"sandbox.servers[3].pin": it is neither`, `"sandbox.servers[3].client_certificate": client_certificate and client_key are set together`,
+			`"sandbox.servers[3].client_key": "key.pem" is no whole path`, `"sandbox.servers[4].address": objects are sent and verdicts are believed without TLS`,
+			`"sandbox.servers[4].ca": "ca.pem" is no whole path`, `"sandbox.timeout": 1ms cannot be`, `"sandbox.parallel": 0 cannot be`,
+			`"sandbox.bandwidth": 5 each second is too little`, `"sandbox.intercept.file_systems[0]": "home" is no whole path`, `"sandbox.intercept.wait": 1h cannot be`,
+			`"sandbox.decide.kinds[0]": "exe" is unknown`, `"sandbox.recall.clean": 1s cannot be`, `"sandbox.queue.limit": 1KiB holds next to nothing`,
+			`"sandbox.response.task.run": "soon" is unknown`, `"sandbox.response.task.areas[0]": "moon" is unknown`,
+			`"sandbox.response.task.paths[0]": "srv" is no whole path`, `"sandbox.response.task.expire": 1s cannot be`,
+		}},
 		{"events", "events: {level: debug, file: log, file_size: 1, file_count: 1000, system_log: cloud}", []string{
 			`"events.level": "debug" is unknown`, `"events.file": "log" is no whole path`, `"events.file_size": 1 is too small`,
 			`"events.file_count": 1000 cannot be`, `"events.system_log": "cloud" is unknown`,

@@ -94,19 +94,21 @@ func checkOne(ctx context.Context, c *control.Client, flags *sandboxCheckFlags, 
 		question = control.ObjectCheck{Path: path}
 	}
 	v, err = c.CheckObject(ctx, question)
-	if err != nil || !flags.wait || v.Verdict != control.Unknown || !v.Queued {
+	if err != nil || !flags.wait || !v.Queued {
 		return v, err
 	}
 	late := time.NewTimer(flags.timeout)
 	defer late.Stop()
 	again := time.NewTicker(checkEvery)
 	defer again.Stop()
-	for v.Verdict == control.Unknown && v.Queued {
+	for v.Queued {
 		select {
 		case <-ctx.Done():
 			return v, ctx.Err()
 		case <-late.C:
-			v.Reason = "no verdict in time"
+			if v.Verdict == control.Unknown {
+				v.Reason = "no verdict in time"
+			}
 			return v, nil
 		case <-again.C:
 		}
@@ -129,8 +131,11 @@ func printVerdict(out io.Writer, asJSON bool, arg string, v *control.ObjectVerdi
 	if v.Verdict != control.Unknown {
 		w.printf(", %d of 100", v.Score)
 	}
-	if v.Queued {
+	switch {
+	case v.Queued && v.Verdict == control.Unknown:
 		w.printf(", waits for a sandbox")
+	case v.Queued:
+		w.printf(", and is being acted upon")
 	}
 	if v.Reason != "" {
 		w.printf(": %s", report.Safe(v.Reason))

@@ -41,7 +41,7 @@ func newSandboxStatus() *cobra.Command {
 
 func printSandbox(out io.Writer, s *control.Sandbox) error {
 	w := &errWriter{w: out}
-	incomplete := s.Missed > 0
+	incomplete := s.Missed > 0 || len(s.NotWatching) > 0 || len(s.Troubles) > 0
 	for _, server := range s.Servers {
 		w.printf("server    %s (%s): %s", report.Safe(server.Address), report.Safe(server.Kind), report.Safe(server.State))
 		if server.Database != "" {
@@ -56,6 +56,9 @@ func printSandbox(out io.Writer, s *control.Sandbox) error {
 		}
 		w.printf("\n")
 	}
+	for _, trouble := range s.Troubles {
+		w.printf("trouble   %s\n", report.Safe(trouble))
+	}
 	if len(s.Servers) == 0 {
 		w.printf("server    none: nothing is sent\n")
 	}
@@ -64,10 +67,13 @@ func printSandbox(out io.Writer, s *control.Sandbox) error {
 	for _, where := range s.Watching {
 		w.printf("watching  %s\n", report.Safe(where))
 	}
-	if len(s.Watching) == 0 {
+	for _, where := range s.NotWatching {
+		w.printf("not       %s\n", report.Safe(where))
+	}
+	if len(s.Watching)+len(s.NotWatching)+len(s.Troubles) == 0 {
 		w.printf("watching  nothing: set sandbox.intercept in the policy\n")
 	}
-	w.printf("accesses  %d refused, %d looked at, %d missed\n", s.Refused, s.Noticed, s.Missed)
+	w.printf("accesses  %d refused, %d looked at, %d missed, %d too late, %d failed\n", s.Refused, s.Noticed, s.Missed, s.Late, s.Failed)
 	if w.err != nil {
 		return w.err
 	}

@@ -220,6 +220,7 @@ type Place struct {
 	Kind     string // "ext4", "drive"
 	Watching bool
 	Reason   string // why not
+	LeftOut  bool   // not watched because of its kind, as is meant where no file systems are named
 }
 
 // Interceptor is what stands in the way. It is made by [Open].

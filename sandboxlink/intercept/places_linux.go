@@ -124,6 +124,7 @@ func byDevice(mounts []mount) [][]mount {
 func (l *linux) watchDevice(mounts []mount) Place {
 	place := Place{Path: mounts[0].point, Kind: mounts[0].kind}
 	if place.Reason = leftOut(place.Kind); place.Reason != "" {
+		place.LeftOut = true
 		return place
 	}
 	for _, m := range mounts {
