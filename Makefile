@@ -98,4 +98,4 @@ deps-tests:
 
 .PHONY: clean
 clean: ## remove what was built and reported here; libyara and the like stay in the cache
-	rm -rf bin tyto-report.*
+	rm -rf bin tyto-report.* tyto-demo-*

@@ -42,7 +42,15 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the story lacks %q:\n%s", told, out)
 		}
 	}
-	if html, err := os.ReadFile(page); err != nil || !strings.Contains(string(html), "fontd") {
-		t.Errorf("the report does not tell of the dropped program: %v", err)
+	for file, told := range map[string][]string{
+		page: {"fontd", "copy-of-invoice.sh"},
+		filepath.Join(filepath.Dir(page), "tyto-demo-events.txt"): {"TY-701", "TY-401", "TY-703"},
+	} {
+		content, err := os.ReadFile(file)
+		for _, word := range told {
+			if err != nil || !strings.Contains(string(content), word) {
+				t.Errorf("%s does not tell of %q: %v", filepath.Base(file), word, err)
+			}
+		}
 	}
 }
