@@ -119,7 +119,7 @@ func (f *serveFlags) checkNames(certificate string, id *identity) error {
 		for _, name := range append(missing, cert.Names(id.leaf)...) {
 			renew += " --name " + shellWord(name)
 		}
-		hint = "make a new one, and tell agents that pinned the old one; those with its ca need nothing:\n" + renew
+		hint = "make a new one, and tell agents that pinned the old one; those with its ca alone need nothing:\n" + renew
 	}
 	return usagef(hint, "the certificate %q is for %s, not for %s", certificate,
 		strings.Join(cert.Names(id.leaf), ", "), strings.Join(missing, ", "))
@@ -171,7 +171,7 @@ func (id *identity) reachedAt(address net.Addr) string {
 	host, port, _ := net.SplitHostPort(address.String())
 	ip := net.ParseIP(host)
 	switch names := cert.Names(id.leaf); {
-	case ip != nil && ip.IsLoopback():
+	case ip != nil && ip.IsLoopback() && cert.Covers(id.leaf, host): // no name leads there
 	case id.name != "":
 		host = id.name
 	case ip != nil && !ip.IsUnspecified() && cert.Covers(id.leaf, host):
