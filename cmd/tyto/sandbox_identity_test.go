@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 
 // What is printed is pasted into a policy: it must be one, whatever the address and the folder are called.
 func TestPolicySnippet(t *testing.T) {
-	pins := []string{strings.Repeat("0", 64), strings.Repeat("1e", 32), strings.Repeat("af", 32)}
+	pins := []string{strings.Repeat("0", 64), "1e" + strings.Repeat("7", 62), strings.Repeat("af", 32)}
 	tests := []struct{ name, address, folder string }{
 		{"name", "sandbox.example.org:8443", "tls"},
 		{"address", "192.0.2.7:8443", "tls"},
@@ -25,13 +26,16 @@ func TestPolicySnippet(t *testing.T) {
 		{"comment", "localhost:8443", "a #b"},
 		{"mapping", "localhost:8443", "a: b"},
 		{"quotes", "localhost:8443", `it's "tls"`},
-		{"backslash", "localhost:8443", `C:\ProgramData\new`},
+		{"backslash", "localhost:8443", `Program\new`},
 		{"line break", "localhost:8443", "a\nsandbox: {}"},
 		{"reference", "localhost:8443", "*a & !b %c @d"},
 		{"letters", "localhost:8443", "Prüfstand"},
 	}
 	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			if runtime.GOOS == "windows" && strings.ContainsAny(test.folder, "\n*:\"") {
+				t.Skip("Windows has no such names")
+			}
 			pin, ca := pins[i%len(pins)], filepath.Join(t.TempDir(), test.folder, "ca.pem")
 			var out strings.Builder
 			printPolicy(&out, test.address, ca, pin)
