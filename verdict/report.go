@@ -92,6 +92,8 @@ type Dropped struct {
 	Executable bool `json:"executable,omitempty"`
 	// Deleted reports that it was gone in the end.
 	Deleted bool `json:"deleted,omitempty"`
+	// System reports that the sandbox's own system has this content: the object copied it.
+	System bool `json:"system,omitempty"`
 }
 
 // Act is what was done to a file, a registry key or a value.

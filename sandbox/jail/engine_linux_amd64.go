@@ -25,13 +25,14 @@ type Engine struct {
 	Options
 	version      string
 	disableUsers bool
+	system       *system
 	runs         atomic.Int64
 }
 
 var _ sandbox.Engine = (*Engine)(nil)
 
 // judgement is part of the engine's version. It grows whenever an unchanged sample could be judged differently.
-const judgement = 1
+const judgement = 2
 
 func (o Options) withDefaults() Options {
 	if o.Time <= 0 {
@@ -56,7 +57,7 @@ func (o Options) withDefaults() Options {
 // New returns the engine, after it has run a program that does nothing, to see whether this computer can. It returns
 // [ErrNoBubblewrap] where it cannot.
 func New(ctx context.Context, o Options) (*Engine, error) {
-	e := &Engine{Options: o.withDefaults()}
+	e := &Engine{Options: o.withDefaults(), system: newSystem()}
 	if len(o.Tracer) == 0 {
 		return nil, errors.New("the jail needs the command line of its tracer")
 	}
@@ -150,6 +151,9 @@ func (e *Engine) Examine(ctx context.Context, s sandbox.Sample) (*sandbox.Seen, 
 	seen := judge(o, a)
 	seen.Engine.Saw = saw(a)
 	seen.Engine.Blind = blind(e.Options, a)
+	if left := e.system.mark(ctx, seen.Dropped); left > 0 {
+		seen.Engine.Blind = append(seen.Engine.Blind, fmt.Sprintf("%d files that it wrote were not held against those of the system, because there were too many: some may be copies.", left))
+	}
 	return seen, nil
 }
 

@@ -15,8 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"tyto/finding"
 	"tyto/sandbox"
+	"tyto/verdict"
 )
 
 // tracerWord makes the test's own program the tracer.
@@ -148,5 +151,62 @@ func TestDropperIsMalicious(t *testing.T) {
 	t.Log(describe(seen))
 	if got := score(seen); got < 80 {
 		t.Errorf("score %.1f, want at least 80", got)
+	}
+}
+
+// What a sample copied from the system is marked: programs of packages, files that packages made when they were
+// installed and that belong to none, and decoys. What it wrote itself is not, nor what it changed.
+func TestCopiesOfTheSystem(t *testing.T) {
+	e := newEngine(t, Options{})
+	seen := examine(t, e, "copy.sh", []byte(`#!/bin/sh
+mkdir -p ~/.cache/.x; cd ~/.cache/.x
+cp /usr/bin/env program
+cp /usr/share/mime/mime.cache owned-by-nobody 2>/dev/null
+cp ~/Documents/diary.txt decoy
+cp /usr/bin/env gone && rm gone
+{ cat /usr/bin/env; echo x; } > changed
+echo "this is no file of the system" > own
+`))
+	got := map[string]bool{}
+	for _, d := range seen.Dropped {
+		got[filepath.Base(d.Path)] = d.System
+	}
+	want := map[string]bool{"program": true, "decoy": true, "gone": true, "changed": false, "own": false}
+	if _, ok := got["owned-by-nobody"]; ok {
+		want["owned-by-nobody"] = true
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("marked as the system's (-want +got):\n%s", diff)
+	}
+}
+
+// What cannot be compared within the bounds is counted, and is not taken for the system's. A file that was
+// updated since its size was noted is read again.
+func TestSystemIsBounded(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "program")
+	write := func(content string) verdict.Dropped {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return verdict.Dropped{Path: "/tmp/x", Size: int64(len(content)), SHA256: digest([]byte(content))}
+	}
+	s := &system{folders: []string{folder}}
+	first := []verdict.Dropped{write(strings.Repeat("old", 100))}
+	if left := s.mark(t.Context(), first); left != 0 || !first[0].System {
+		t.Errorf("the file is the system's: %v, %d left", first[0].System, left)
+	}
+	second := []verdict.Dropped{write(strings.Repeat("new", 100))}
+	if err := os.Chtimes(path, time.Time{}, time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if left := s.mark(t.Context(), second); left != 0 || !second[0].System {
+		t.Errorf("the updated file is the system's: %v, %d left", second[0].System, left)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	third := []verdict.Dropped{{Path: "/tmp/y", Size: 300, SHA256: first[0].SHA256}}
+	if left := s.mark(ended, third); left != 1 || third[0].System {
+		t.Errorf("without time the file is the system's: %v, %d left, want false and 1", third[0].System, left)
 	}
 }

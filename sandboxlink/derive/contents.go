@@ -34,6 +34,10 @@ func (c *collector) contents() {
 		if dropped.SHA256 == o.SHA256 {
 			continue // a copy of itself
 		}
+		if dropped.System {
+			c.leaveOut(Content, dropped.Path, "the sandbox's own system has this content")
+			continue
+		}
 		if dropped.Size > 0 && dropped.Size < tiny {
 			c.leaveOut(Content, dropped.Path, "is so small that harmless files may have the same content")
 			continue
