@@ -87,8 +87,10 @@ type Agent struct {
 	store     *store.Store
 	sched     *scheduler.Scheduler
 	budget    *response.Budget
-	began     time.Time
-	changed   chan struct{} // the policy has; holds one
+	// verdictBudget is for responses to verdicts: who has many things judged malicious does not use up that of scans.
+	verdictBudget *response.Budget
+	began         time.Time
+	changed       chan struct{} // the policy has; holds one
 	// setsChanged has the files of rules and indicators looked at; holds one.
 	setsChanged chan struct{}
 	troubles    troubles
@@ -124,7 +126,7 @@ func Run(ctx context.Context, o Options) error {
 		o: o, log: o.Log, began: o.Now(),
 		changed: make(chan struct{}, 1), setsChanged: make(chan struct{}, 1),
 		runs:   map[int64]*memory{},
-		budget: response.NewBudget(0, 0, o.Now),
+		budget: response.NewBudget(0, 0, o.Now), verdictBudget: response.NewBudget(0, 0, o.Now),
 		ending: ctx.Done(),
 	}
 	a.hub = events.NewHub(events.Options{Now: o.Now, Log: o.Log})

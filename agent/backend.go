@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"strings"
 
 	"tyto/agent/control"
 	"tyto/agent/events"
@@ -102,7 +103,7 @@ func (b backend) UpdateTask(ctx context.Context, t scheduler.Task) (v scheduler.
 // allowed refuses a command that is not the policy's, and the id of the agent's own task. Only who may write the
 // policy says which programs the agent runs.
 func (b backend) allowed(t *scheduler.Task) error {
-	if t.ID == responseTask {
+	if t.ID == responseTask || strings.HasPrefix(t.ID, verdictTask) {
 		return control.Errorf(409, "choose another id", "the task id %q is kept for the agent's own task", t.ID)
 	}
 	command := t.Actions.Command

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"tyto/agent/control"
@@ -24,30 +25,30 @@ import (
 	"tyto/verdict"
 )
 
-// sandbox returns the link, or why there is none.
-func (b backend) sandbox() (*sandboxParts, error) {
-	if parts := b.a.sandbox.get(); parts != nil {
-		return parts, nil
+// sandbox returns the link, or why there is none. It stays open until release is called.
+func (b backend) sandbox() (parts *sandboxParts, release func(), err error) {
+	if parts, release = b.a.sandbox.use(); parts != nil {
+		return parts, release, nil
 	}
-	return nil, control.Errorf(http.StatusServiceUnavailable, "tyto agent status says why", "the link to the sandboxes does not work")
+	return nil, release, control.Errorf(http.StatusServiceUnavailable, "tyto agent status says why", "the link to the sandboxes does not work")
 }
 
-// waiting returns the link's queue, or why there is none.
-func (b backend) waiting() (*queue.Queue, error) {
-	parts, err := b.sandbox()
-	if err != nil {
-		return nil, err
+// waiting returns the link with its queue, or why there is none.
+func (b backend) waiting() (parts *sandboxParts, release func(), err error) {
+	if parts, release, err = b.sandbox(); err != nil {
+		return nil, release, err
 	}
 	if parts.queue == nil {
-		return nil, control.Errorf(http.StatusServiceUnavailable, "name a server under sandbox.servers in the policy; tyto agent status says what does not work",
+		return nil, release, control.Errorf(http.StatusServiceUnavailable, "name a server under sandbox.servers in the policy; tyto agent status says what does not work",
 			"there is no queue for the sandboxes")
 	}
-	return parts.queue, nil
+	return parts, release, nil
 }
 
 // CheckObject implements [control.Backend].
 func (b backend) CheckObject(ctx context.Context, c control.ObjectCheck) (v control.ObjectVerdict, err error) {
-	parts, err := b.sandbox()
+	parts, release, err := b.sandbox()
+	defer release()
 	if err != nil {
 		return v, err
 	}
@@ -144,7 +145,8 @@ func openRegular(path string) (*os.File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, control.Errorf(http.StatusConflict, "ask about files", "%q is no regular file", path)
 	}
-	f, err := os.Open(path)
+	// What was put in its place meanwhile may be a pipe: nobody waits for its writer.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, askedError(path, err)
 	}
@@ -169,7 +171,8 @@ func askedError(path string, err error) error {
 
 // Sandbox implements [control.Backend].
 func (b backend) Sandbox(ctx context.Context) (s control.Sandbox, err error) {
-	parts, err := b.sandbox()
+	parts, release, err := b.sandbox()
+	defer release()
 	if err != nil {
 		return s, err
 	}
@@ -229,11 +232,12 @@ func serverState(s *submit.ServerStatus) control.SandboxServer {
 
 // SandboxQueue implements [control.Backend].
 func (b backend) SandboxQueue(ctx context.Context) ([]control.QueuedObject, error) {
-	q, err := b.waiting()
+	parts, release, err := b.waiting()
+	defer release()
 	if err != nil {
 		return nil, err
 	}
-	entries, err := q.List(ctx)
+	entries, err := parts.queue.List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -263,11 +267,12 @@ func (a *Agent) queuedObject(e *queue.Entry) control.QueuedObject {
 
 // Queued implements [control.Backend].
 func (b backend) Queued(_ context.Context, sha256 string) (o control.QueuedObject, err error) {
-	q, err := b.waiting()
+	parts, release, err := b.waiting()
+	defer release()
 	if err != nil {
 		return o, err
 	}
-	entry, err := q.Show(sha256)
+	entry, err := parts.queue.Show(sha256)
 	if err != nil {
 		return o, queueProblem(err)
 	}
@@ -276,24 +281,26 @@ func (b backend) Queued(_ context.Context, sha256 string) (o control.QueuedObjec
 
 // DropQueued implements [control.Backend].
 func (b backend) DropQueued(_ context.Context, sha256 string) error {
-	q, err := b.waiting()
+	parts, release, err := b.waiting()
+	defer release()
 	if err != nil {
 		return err
 	}
-	_, err = q.Drop(sha256)
+	_, err = parts.queue.Drop(sha256)
 	return queueProblem(err)
 }
 
 // FlushQueue implements [control.Backend].
 func (b backend) FlushQueue(ctx context.Context) (s control.Sandbox, err error) {
-	q, err := b.waiting()
+	parts, release, err := b.waiting()
+	defer release()
 	if err != nil {
 		return s, err
 	}
-	if parts := b.a.sandbox.get(); parts != nil && parts.submitter != nil {
+	if parts.submitter != nil {
 		parts.submitter.Retry()
 	}
-	q.Flush()
+	parts.queue.Flush()
 	return b.Sandbox(ctx)
 }
 

@@ -8,10 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"tyto/agent/events"
 	"tyto/agent/place"
+	"tyto/finding"
 	"tyto/sandboxlink"
 	"tyto/sandboxlink/decide/packages"
 	"tyto/sandboxlink/derive"
@@ -24,10 +27,12 @@ const (
 	SandboxFolder = "sandbox"
 	queueFolder   = "queue"
 	reportsFolder = "reports"    // SHA256.json: what sandboxes saw
-	derivedFolder = "indicators" // SHA256.ioc and SHA256.stix.json: what was made of it
+	derivedFolder = "indicators" // SHA256.ioc: the indicators made of them
+	stixFolder    = "stix"       // SHA256.json: the same for other programs
 )
 
 func (a *Agent) derivedDir() string { return filepath.Join(a.data, SandboxFolder, derivedFolder) }
+func (a *Agent) stixDir() string    { return filepath.Join(a.data, SandboxFolder, stixFolder) }
 func (a *Agent) reportsDir() string { return filepath.Join(a.data, SandboxFolder, reportsFolder) }
 
 // derived is what was made of a verdict.
@@ -46,9 +51,13 @@ func (a *Agent) derive(ctx context.Context, c *sandboxlink.Case) (*derived, erro
 	if r.Object.Name == "" && len(c.Seen) > 0 {
 		r.Object.Name = filepath.Base(c.Seen[0].Path)
 	}
+	own, err := ownFiles(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	d := derive.Derive(r, derive.Options{
 		Now: a.o.Now(), Expire: a.policy().Sandbox.Response.Task.Expire, Producer: "Tyto " + a.o.Version,
-		Widespread: a.widespread(ctx), OwnFile: c.Own,
+		Widespread: a.widespread(ctx), OwnFile: own,
 	})
 	name := c.Verdict.SHA256
 	made := &derived{openIOC: filepath.Join(a.derivedDir(), name+".ioc"), hashes: d.Hashes()}
@@ -57,7 +66,7 @@ func (a *Agent) derive(ctx context.Context, c *sandboxlink.Case) (*derived, erro
 		bytes func() ([]byte, error)
 	}{
 		{filepath.Join(a.reportsDir(), name+".json"), r.Marshal},
-		{filepath.Join(a.derivedDir(), name+".stix.json"), d.STIX},
+		{filepath.Join(a.stixDir(), name+".json"), d.STIX},
 		{made.openIOC, d.OpenIOC},
 	} {
 		content, err := file.bytes()
@@ -72,6 +81,7 @@ func (a *Agent) derive(ctx context.Context, c *sandboxlink.Case) (*derived, erro
 			return nil, err
 		}
 	}
+	a.tidyDerived()
 	a.hub.Send(events.IndicatorsDerived,
 		fmt.Sprintf("%d indicators were made of the report on %q, %d were left out", len(d.Indicators), d.Threat, len(d.LeftOut)),
 		events.Data{
@@ -81,8 +91,14 @@ func (a *Agent) derive(ctx context.Context, c *sandboxlink.Case) (*derived, erro
 	return made, nil
 }
 
+// delivered reports whether a package of this computer has delivered a content. It implements
+// [sandboxlink.Options.Own].
+func delivered(ctx context.Context, sha256 string, size int64) (bool, error) {
+	own, err := ownFiles(ctx, &verdict.Report{Object: verdict.Object{SHA256: sha256, Size: size}})
+	return own != nil && own(sha256), err
+}
+
 // ownFiles returns a function that knows what of a report this computer's packages have delivered. Windows has none.
-// It implements [sandboxlink.Options.Own].
 func ownFiles(ctx context.Context, r *verdict.Report) (func(sha256 string) bool, error) {
 	if runtime.GOOS == "windows" {
 		return nil, nil
@@ -93,8 +109,12 @@ func ownFiles(ctx context.Context, r *verdict.Report) (func(sha256 string) bool,
 // wide is how many files make something widespread on one computer.
 const wide = 5
 
-// widespread says what this computer has had in many places since before: that tells nothing. The time of a file's last
-// change counts, which no program can set.
+// systemFolders are those in which a file that has been there for a day belongs to the system or to an installed
+// program. On Windows they are below any drive.
+var systemFolders = []string{"/usr/", "/bin/", "/sbin/", "/lib", "/opt/", `:\Windows\`, `:\Program Files`}
+
+// widespread says what this computer has had since before, in many places or among the system's files: that tells
+// nothing. The time of a file's last change counts, which no program can set.
 func (a *Agent) widespread(ctx context.Context) func(derive.Kind, string) bool {
 	const before = 24 * time.Hour
 	return func(kind derive.Kind, value string) bool {
@@ -106,10 +126,11 @@ func (a *Agent) widespread(ctx context.Context) func(derive.Kind, string) bool {
 			if err != nil {
 				break // then nothing is known
 			}
-			if at := known.Object.Changed; !at.IsZero() && a.o.Now().Sub(at) > before {
-				n++
+			if at := known.Object.Changed; at.IsZero() || a.o.Now().Sub(at) <= before {
+				continue
 			}
-			if n == wide {
+			n++
+			if n == wide || inSystemFolder(known.Object.Path) {
 				return true
 			}
 		}
@@ -117,22 +138,42 @@ func (a *Agent) widespread(ctx context.Context) func(derive.Kind, string) bool {
 	}
 }
 
+func inSystemFolder(path string) bool {
+	for _, folder := range systemFolders {
+		if drive, ok := strings.CutPrefix(folder, ":"); ok && len(path) > 2 && path[1] == ':' && strings.HasPrefix(path[2:], drive) {
+			return true
+		}
+		if strings.HasPrefix(path, folder) {
+			return true
+		}
+	}
+	return false
+}
+
+// unproven reports that a finding rests on derived indicators alone, and that no sandbox has judged its content.
+func (a *Agent) unproven(f *finding.Finding) bool {
+	for i := range f.Matches {
+		if filepath.Dir(f.Matches[i].Source) != a.derivedDir() {
+			return false
+		}
+	}
+	parts, release := a.sandbox.use()
+	defer release()
+	if parts == nil {
+		return true
+	}
+	entry, ok := parts.link.Known(f.Object.Hashes.SHA256)
+	return !ok || entry.Level != verdict.Malicious
+}
+
 // writeWhole writes a file of the agent's own so that it is there whole or not at all.
 func writeWhole(path string, content []byte) error {
-	if err := place.MakeDir(filepath.Dir(path)); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return fmt.Errorf("write %q: %w", path, err)
-	}
-	defer os.Remove(f.Name()) // fails once it is renamed
-	_, err = f.Write(content)
+	err := place.MakeDir(filepath.Dir(path))
 	if err == nil {
-		err = f.Sync()
+		err = writeNew(path+".new", content) // what a killed agent left of it is written over
 	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
+	if err == nil {
+		err = os.Rename(path+".new", path)
 	}
 	if err != nil {
 		return fmt.Errorf("write %q: %w", path, err)
@@ -140,23 +181,56 @@ func writeWhole(path string, content []byte) error {
 	return nil
 }
 
-// tidyDerived removes what was made of verdicts and has expired.
+// writeNew writes a file and syncs it.
+func writeNew(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// maxDerived is how many bytes each folder of what was made of verdicts may hold. A report has 16 MiB at most.
+const maxDerived = 100 << 20
+
+// tidyDerived removes what was made of verdicts and has expired, and the oldest of what takes too much room.
 func (a *Agent) tidyDerived() {
-	oldest := a.o.Now().Add(-a.policy().Sandbox.Response.Task.Expire)
-	for _, dir := range []string{a.derivedDir(), a.reportsDir()} {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			if !errors.Is(err, fs.ErrNotExist) {
-				a.log.Error("look for expired indicators", "error", err)
-			}
-			continue
-		}
-		for _, e := range entries {
-			if info, err := e.Info(); err == nil && info.Mode().IsRegular() && info.ModTime().Before(oldest) {
-				if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
-					a.log.Error("remove expired indicators", "error", err)
-				}
-			}
+	expired := a.o.Now().Add(-a.policy().Sandbox.Response.Task.Expire)
+	for _, dir := range []string{a.derivedDir(), a.stixDir(), a.reportsDir()} {
+		if err := tidyFolder(dir, expired, maxDerived); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			a.log.Error("remove what was made of old verdicts", "error", err)
 		}
 	}
+}
+
+// tidyFolder removes the files of a folder that are older than a time, and the oldest until most bytes are left.
+func tidyFolder(dir string, expired time.Time, most int64) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var files []fs.FileInfo
+	var size int64
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() { // else it has just gone
+			files = append(files, info)
+			size += info.Size()
+		}
+	}
+	slices.SortFunc(files, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
+	for _, f := range files {
+		if size <= most && !f.ModTime().Before(expired) {
+			break
+		}
+		if rmErr := os.Remove(filepath.Join(dir, f.Name())); rmErr != nil {
+			err = errors.Join(err, rmErr)
+			continue
+		}
+		size -= f.Size()
+	}
+	return err
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"tyto/agent/control"
 )
 
@@ -26,7 +28,7 @@ func openDescriptor(pid, descriptor int) (*os.File, string, error) {
 	if err != nil {
 		return nil, "", askedError(link, err)
 	}
-	f, err := os.Open(link)
+	f, err := os.OpenFile(link, os.O_RDONLY|unix.O_NONBLOCK, 0) // it may have become a pipe meanwhile
 	if err != nil {
 		return nil, "", askedError(link, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"tyto/agent/control"
 	"tyto/agent/events"
@@ -14,6 +15,7 @@ import (
 	"tyto/report"
 	"tyto/scanner"
 	"tyto/scheduler"
+	"tyto/verdict"
 )
 
 // rescanCPU is how much of a core the agent takes to examine the quarantine by itself. It does not wait
@@ -115,7 +117,7 @@ func (a *Agent) tellFalseAlarms(ctx context.Context) (done bool) {
 	}
 	for i := range results {
 		r := &results[i]
-		if !r.FalseAlarm() {
+		if !r.FalseAlarm() || a.judged(&r.Entry) {
 			continue
 		}
 		a.hub.Send(events.FalseAlarmLikely,
@@ -151,4 +153,22 @@ func (a *Agent) scanOptions(set *detect.Set) scanner.Options {
 		Thresholds:    finding.DefaultThresholds,
 		Log:           a.log,
 	}
+}
+
+// JudgedReason begins the reason of what was quarantined because of a sandbox's verdict.
+const JudgedReason = "judged malicious by "
+
+// judged reports whether an object is in the quarantine because of a verdict that has not been taken back. No rule need
+// find it, and a verdict that has ended is not taken back.
+func (a *Agent) judged(e *quarantine.Entry) bool {
+	if !strings.HasPrefix(e.Reason, JudgedReason) {
+		return false
+	}
+	parts, release := a.sandbox.use()
+	defer release()
+	if parts == nil {
+		return true
+	}
+	entry, ok := parts.cache.Get(e.Hashes.SHA256)
+	return !ok || entry.Level != verdict.Clean
 }

@@ -82,7 +82,7 @@ func (r *run) respond(ctx context.Context) (*runSink, error) {
 			// A run that goes on has asked already.
 			IsResponse: asked || slices.Contains(r.job.Task.Scope.Areas, scheduler.Critical),
 		},
-		Known:       response.Known{Trusted: a.released},
+		Known:       response.Known{Trusted: a.released, Unproven: a.unproven},
 		Quarantiner: quarantiner{agent: a, reason: fmt.Sprintf("found by task %q", r.job.Task.ID), run: r.report},
 		Critical:    criticalScanner{a, r},
 		Budget:      a.budget,

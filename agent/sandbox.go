@@ -32,10 +32,12 @@ const (
 )
 
 // sandboxHolder holds the link to the sandboxes. A new policy replaces it; accesses are not noticed in the moment
-// between.
+// between, and there is no link for those who ask.
 type sandboxHolder struct {
+	changing sync.Mutex      // held while the link is replaced
+	of       *policy.Sandbox // what it was opened for; nil: none yet
+
 	mu    sync.Mutex
-	of    *policy.Sandbox // what the link was opened for; nil: none yet
 	parts *sandboxParts
 }
 
@@ -48,18 +50,19 @@ type sandboxParts struct {
 	submitter   *submit.Submitter
 	interceptor *intercept.Interceptor
 	cancel      context.CancelFunc
-	running     sync.WaitGroup
+	running     sync.WaitGroup // what works by itself
+	users       sync.WaitGroup // who was given the parts by use
 }
 
 // set opens the link as the policy says. ctx ends its work.
 func (h *sandboxHolder) set(ctx context.Context, a *Agent, p *policy.Policy) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.changing.Lock()
+	defer h.changing.Unlock()
 	if h.of != nil && reflect.DeepEqual(*h.of, p.Sandbox) {
 		return
 	}
-	h.parts.close(a)
-	h.parts, h.of = nil, nil
+	h.exchange(nil).close(a)
+	h.of = nil
 	parts, err := a.openSandbox(ctx, &p.Sandbox)
 	if err != nil {
 		a.degraded("sandbox link", err)
@@ -67,22 +70,34 @@ func (h *sandboxHolder) set(ctx context.Context, a *Agent, p *policy.Policy) {
 	}
 	a.works("sandbox link")
 	of := p.Sandbox
-	h.parts, h.of = parts, &of
+	h.exchange(parts)
+	h.of = &of
 }
 
 // stop ends the link's work.
 func (h *sandboxHolder) stop(a *Agent) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.parts.close(a)
-	h.parts = nil
+	h.changing.Lock()
+	defer h.changing.Unlock()
+	h.exchange(nil).close(a)
 }
 
-// get returns the link's parts; nil if there is no link.
-func (h *sandboxHolder) get() *sandboxParts {
+// exchange puts other parts in place and returns those that were there.
+func (h *sandboxHolder) exchange(parts *sandboxParts) (before *sandboxParts) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.parts
+	before, h.parts = h.parts, parts
+	return before
+}
+
+// use returns the link's parts, which stay open until release is called; nil if there is no link.
+func (h *sandboxHolder) use() (parts *sandboxParts, release func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.parts == nil {
+		return nil, func() {}
+	}
+	h.parts.users.Add(1)
+	return h.parts, h.parts.users.Done
 }
 
 // openSandbox opens what the policy asks for, as far as it can be had, and sets it to work.
@@ -105,7 +120,7 @@ func (a *Agent) openSandbox(ctx context.Context, s *policy.Sandbox) (*sandboxPar
 	}
 	o := sandboxlink.Options{
 		Recall: parts.cache, Decider: parts.decider,
-		Trusted: a.trusted, Own: ownFiles, Act: func(ctx context.Context, c sandboxlink.Case) ([]string, error) { return a.act(ctx, c, parts) },
+		Trusted: a.trusted, Own: delivered, Act: func(ctx context.Context, c sandboxlink.Case) ([]string, error) { return a.act(ctx, c, parts) },
 		Queued: a.objectQueued, Failed: a.objectFailed, NoVerdict: a.noVerdict,
 		Now: a.o.Now, Log: a.log,
 	}
@@ -116,8 +131,8 @@ func (a *Agent) openSandbox(ctx context.Context, s *policy.Sandbox) (*sandboxPar
 		o.NoQueue = "no sandbox is configured"
 	}
 	parts.link = sandboxlink.New(o)
+	a.openInterceptor(ctx, s, parts) // before verdicts come, which have it look again
 	a.openSubmitter(ctx, s, parts)
-	a.openInterceptor(ctx, s, parts)
 	return parts, nil
 }
 
@@ -291,6 +306,7 @@ func (p *sandboxParts) close(a *Agent) {
 	}
 	p.cancel()
 	p.running.Wait()
+	p.users.Wait()
 	err := p.decider.Close()
 	if p.queue != nil {
 		err = errors.Join(err, p.queue.Close())

@@ -45,36 +45,39 @@ func (a *Agent) act(ctx context.Context, c sandboxlink.Case, parts *sandboxParts
 		return nil, err
 	}
 	defer release()
-	var made *derived
-	if !c.Known {
-		switch made, err = a.derive(ctx, &c); {
-		case err == nil:
-			a.works("sandbox indicators")
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		default:
-			// It costs the task and the hunt for other files, not the response to this one.
-			a.degraded("sandbox indicators", err)
-		}
-	}
-	places, err := a.places(ctx, &c, made)
+	// What is contained does no more harm; all else takes longer and may fail.
+	same, err := a.places(ctx, &c)
 	if err != nil {
 		return nil, err
 	}
-	actions, err = a.respondTo(ctx, &c, places)
-	if err != nil {
+	actions, err = a.respondTo(ctx, &c, same)
+	if err != nil || c.Known {
 		return actions, err
 	}
-	if made != nil && made.openIOC != "" {
-		task, err := a.makeTask(ctx, &c, made)
-		if err != nil {
-			return actions, err
-		}
-		if task != "" {
-			actions = append(actions, fmt.Sprintf("task %q was made", task))
-		}
+	task, err := a.followTraces(ctx, &c)
+	if task != "" {
+		actions = append(actions, fmt.Sprintf("task %q was made", task))
 	}
-	return actions, nil
+	return actions, err
+}
+
+// followTraces makes indicators of a verdict's report, looks into the inventory for what it tells of, and has a task look
+// for it, whose id it returns.
+func (a *Agent) followTraces(ctx context.Context, c *sandboxlink.Case) (task string, err error) {
+	made, err := a.derive(ctx, c)
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil:
+		// The object itself has been dealt with; telling it again would not mend the disk.
+		a.degraded("sandbox indicators", err)
+		return "", nil
+	}
+	a.works("sandbox indicators")
+	if err := a.tellKnown(ctx, c, made); err != nil || made.openIOC == "" {
+		return "", err
+	}
+	return a.makeTask(ctx, c, made)
 }
 
 // tellEvery is how often it is told that access to one content was refused or that it was met again.
@@ -82,13 +85,10 @@ const tellEvery = time.Minute
 
 // toldLately reports whether the same was told within the last minute.
 func (a *Agent) toldLately(c *sandboxlink.Case) bool {
-	if !c.Known {
-		return false
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.o.Now()
-	key := toldVerdict{c.Verdict.SHA256, wasRefused(c)}
+	key := toldVerdict{c.Verdict.SHA256, c.Verdict.Level, c.Known, wasRefused(c)}
 	last, ok := a.toldVerdicts[key]
 	if ok && now.Sub(last).Abs() < tellEvery {
 		return true
@@ -100,10 +100,11 @@ func (a *Agent) toldLately(c *sandboxlink.Case) bool {
 	return false
 }
 
-// toldVerdict is what was told: that a content was met, or that access to it was refused.
+// toldVerdict is what was told: a verdict, that a content was met of which it is known, or that access was refused.
 type toldVerdict struct {
-	sha256  string
-	refused bool
+	sha256         string
+	level          verdict.Level
+	known, refused bool
 }
 
 // wasRefused reports whether a case is about an access that was refused.
@@ -169,57 +170,55 @@ func threat(v *recall.Entry) string {
 // maxPlaces bounds how many files are acted upon because of one verdict; a [response.Budget] bounds them too.
 const maxPlaces = 1000
 
-// places returns the paths at which this computer has met the content: those of the accesses, and those that the
-// inventory knows. It tells of what the inventory knows.
-func (a *Agent) places(ctx context.Context, c *sandboxlink.Case, made *derived) (paths []string, err error) {
-	for _, s := range c.Seen {
-		if filepath.IsAbs(s.Path) && !slices.Contains(paths, s.Path) {
-			paths = append(paths, s.Path)
+// places returns the paths at which this computer has met the content: those of the accesses, and if the verdict is news
+// those that the inventory knows.
+func (a *Agent) places(ctx context.Context, c *sandboxlink.Case) (paths []string, err error) {
+	add := func(path string) {
+		if filepath.IsAbs(path) && len(paths) < maxPlaces && !slices.Contains(paths, path) {
+			paths = append(paths, path)
 		}
+	}
+	for _, s := range c.Seen {
+		add(s.Path)
 	}
 	if c.Known {
 		return paths, nil
 	}
-	same, related, err := a.knownElsewhere(ctx, c, made)
-	if err != nil {
-		return paths, err
-	}
-	elsewhere := slices.DeleteFunc(slices.Concat(same, related), func(path string) bool { return slices.Contains(paths, path) })
-	if len(elsewhere) > 0 {
-		const most = 50
-		a.hub.Send(events.KnownElsewhere, fmt.Sprintf("the inventory knows other files that belong to %q: %d, such as %q", threat(&c.Verdict), len(elsewhere), elsewhere[0]),
-			events.Data{"file.hash.sha256": c.Verdict.SHA256, "tyto.files": elsewhere[:min(len(elsewhere), most)], "tyto.count": len(elsewhere)})
-	}
-	for _, path := range same {
-		if !slices.Contains(paths, path) {
-			paths = append(paths, path)
+	for known, err := range a.store.FilesByHash(ctx, []string{c.Verdict.SHA256}) {
+		if err != nil {
+			return paths, fmt.Errorf("look for a malicious object in the inventory: %w", err)
+		}
+		if known.Object.Via == "" && known.Gone.IsZero() {
+			add(known.Object.Path)
 		}
 	}
 	return paths, nil
 }
 
-// knownElsewhere returns the files in the inventory that have the content itself, and those that have another of the
-// report's. What a report says of other contents is no verdict on them: those are told, and not acted upon.
-func (a *Agent) knownElsewhere(ctx context.Context, c *sandboxlink.Case, made *derived) (same, related []string, err error) {
-	hashes := []string{c.Verdict.SHA256}
-	if made != nil {
-		hashes = append(hashes, made.hashes[:min(len(made.hashes), maxPlaces)]...)
-	}
+// tellKnown tells of the files in the inventory that belong to a verdict: those with the content itself, also such that
+// are gone, and those with another content of the report. What a report says of other contents is no verdict on them:
+// nothing is done about those.
+func (a *Agent) tellKnown(ctx context.Context, c *sandboxlink.Case, made *derived) error {
+	hashes := append([]string{c.Verdict.SHA256}, made.hashes[:min(len(made.hashes), maxPlaces)]...)
 	slices.Sort(hashes)
+	var files []string
 	for known, err := range a.store.FilesByHash(ctx, slices.Compact(hashes)) {
 		if err != nil {
-			return same, related, fmt.Errorf("look for a malicious object in the inventory: %w", err)
+			return fmt.Errorf("look for a verdict's files in the inventory: %w", err)
 		}
-		path := known.Object.Path
-		switch {
-		case known.Object.Via != "" || len(same)+len(related) >= maxPlaces:
-		case known.Hash == c.Verdict.SHA256 && known.Gone.IsZero():
-			same = append(same, path)
-		default:
-			related = append(related, path)
+		if path := known.Object.Path; !slices.ContainsFunc(c.Seen, func(s sandboxlink.Seen) bool { return s.Path == path }) {
+			files = append(files, path)
+		}
+		if len(files) == maxPlaces {
+			break
 		}
 	}
-	return same, related, nil
+	if len(files) > 0 {
+		const most = 50
+		a.hub.Send(events.KnownElsewhere, fmt.Sprintf("the inventory knows other files that belong to %q: %d, such as %q", threat(&c.Verdict), len(files), files[0]),
+			events.Data{"file.hash.sha256": c.Verdict.SHA256, "tyto.files": files[:min(len(files), most)], "tyto.count": len(files)})
+	}
+	return nil
 }
 
 // respondTo does what the policy says about the files themselves.
@@ -230,9 +229,9 @@ func (a *Agent) respondTo(ctx context.Context, c *sandboxlink.Case, paths []stri
 	begun, err := response.Begin(ctx, response.Options{
 		Policy:      response.Policy{Quarantine: p.Quarantine, ScanCritical: p.ScanCritical && !c.Known, DryRun: p.DryRun},
 		Known:       response.Known{Trusted: a.released},
-		Quarantiner: quarantiner{agent: a, reason: fmt.Sprintf("judged malicious by %s", c.Verdict.Server), run: a.verdictRun()},
+		Quarantiner: quarantiner{agent: a, reason: JudgedReason + c.Verdict.Server, run: a.verdictRun()},
 		Critical:    verdictCritical{a},
-		Budget:      a.budget,
+		Budget:      a.verdictBudget,
 		Report:      a.verdictRun(),
 		Result: func(r response.Result) {
 			switch {
@@ -307,12 +306,29 @@ func (a *Agent) verdictRun() report.Run {
 type verdictCritical struct{ agent *Agent }
 
 // verdictCriticalTask is the task by which the critical areas are scanned then.
-const verdictCriticalTask = "sandbox-critical-areas"
+const verdictCriticalTask = verdictTask + "critical-areas"
 
 // ScanCritical implements [response.CriticalScanner].
 func (c verdictCritical) ScanCritical(ctx context.Context, f *finding.Finding) error {
 	indicators := append([]string{scheduler.Builtin}, c.agent.derivedDir())
 	return c.agent.scanCritical(ctx, verdictCriticalTask, []string{scheduler.Builtin}, indicators, detection(0, f))
+}
+
+// verdictTask begins the ids of the tasks that are made because of verdicts; maxVerdictTasks is how many there may be for
+// one object each.
+const (
+	verdictTask     = "sandbox-"
+	maxVerdictTasks = 20
+)
+
+// verdictTasks counts those that there are.
+func (a *Agent) verdictTasks() (n int) {
+	for _, t := range a.sched.List() {
+		if strings.HasPrefix(t.Task.ID, verdictTask) {
+			n++
+		}
+	}
+	return n
 }
 
 // makeTask makes the task that looks for what a report tells of, and starts it as the policy says. It returns the
@@ -323,7 +339,7 @@ func (a *Agent) makeTask(ctx context.Context, c *sandboxlink.Case, made *derived
 		return "", nil
 	}
 	task := scheduler.Task{
-		ID:          fmt.Sprintf("sandbox-%.12s", c.Verdict.SHA256),
+		ID:          fmt.Sprintf("%s%.32s", verdictTask, c.Verdict.SHA256),
 		Name:        "Traces of " + report.Safe(threat(&c.Verdict)),
 		Description: "made by Tyto itself, from the verdict of " + report.Safe(c.Verdict.Server),
 		Scope:       scheduler.Scope{Areas: p.Task.Areas, Paths: p.Task.Paths},
@@ -334,6 +350,10 @@ func (a *Agent) makeTask(ctx context.Context, c *sandboxlink.Case, made *derived
 	}
 	if !p.Task.Quarantine && !p.Task.ScanCritical {
 		task.Actions = scheduler.Actions{ReportOnly: true}
+	}
+	if a.verdictTasks() >= maxVerdictTasks {
+		// Somebody makes malicious objects by the hundred; one task looks for the traces of all.
+		task.ID, task.Name, task.Indicators = verdictTask+"traces", "Traces of many verdicts", []string{a.derivedDir()}
 	}
 	switch err = a.sched.Add(ctx, task, scheduler.FromResponse); {
 	case errors.Is(err, scheduler.ErrExists):

@@ -27,10 +27,10 @@ func (l *Link) Deliver(ctx context.Context, d submit.Delivery) error {
 	c := Case{Report: reportOn(&entry, d.Answer.Report)}
 	if entry.Level == verdict.Malicious {
 		var err error
-		if c.Own, err = l.o.Own(ctx, c.Report); err != nil {
+		if c.IsOwn, err = l.o.Own(ctx, entry.SHA256, entry.Size); err != nil {
 			return err
 		}
-		if c.IsOwn = c.Own != nil && c.Own(entry.SHA256); c.IsOwn {
+		if c.IsOwn {
 			entry.Level = verdict.Suspicious
 		}
 	}

@@ -50,9 +50,7 @@ func newBench(t *testing.T) *bench {
 	b.Link = New(Options{
 		Recall: cache, Queue: q,
 		Trusted: func(sha256 string) bool { return b.trusted[sha256] },
-		Own: func(_ context.Context, r *verdict.Report) (func(string) bool, error) {
-			return func(sha256 string) bool { return b.own[sha256] }, nil
-		},
+		Own:     func(_ context.Context, sha256 string, _ int64) (bool, error) { return b.own[sha256], nil },
 		Act: func(_ context.Context, c Case) ([]string, error) {
 			b.cases = append(b.cases, c)
 			return nil, b.refuse

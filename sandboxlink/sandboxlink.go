@@ -47,10 +47,10 @@ type Options struct {
 	// Trusted reports that a content is never acted upon, whatever sandboxes say: a person has given it back
 	// from the quarantine. Nil trusts nothing.
 	Trusted func(sha256 string) bool
-	// Own returns a function that knows which contents of a report belong to this operating system: packages
-	// delivered them. A sandbox that calls one of those malicious is wrong or lies, and believing it would stop
-	// the computer; so it counts as suspicious. Nil knows nothing.
-	Own func(context.Context, *verdict.Report) (func(sha256 string) bool, error)
+	// Own reports that a content belongs to this operating system: a package delivered it. A sandbox that calls
+	// it malicious is wrong or lies, and believing it would stop the computer; so it counts as suspicious. Nil
+	// knows nothing.
+	Own func(ctx context.Context, sha256 string, size int64) (bool, error)
 	// Act is told what sandboxes say of an object. For a malicious one it returns what was done about it, in
 	// words. An error keeps the object in the queue, and it is told again.
 	Act func(context.Context, Case) (actions []string, err error)
@@ -88,10 +88,8 @@ type Case struct {
 	Report *verdict.Report
 	// Known reports that the verdict was remembered, and is no news.
 	Known bool
-	// IsOwn reports that the sandbox says malicious of what belongs to this operating system, and Own, which of
-	// the contents in the report do; nil if nobody knows.
+	// IsOwn reports that the sandbox says malicious of what belongs to this operating system.
 	IsOwn bool
-	Own   func(sha256 string) bool
 }
 
 // Link leads objects to their verdicts. It is safe for concurrent use.
@@ -106,7 +104,7 @@ func New(o Options) *Link {
 		o.Trusted = func(string) bool { return false }
 	}
 	if o.Own == nil {
-		o.Own = func(context.Context, *verdict.Report) (func(string) bool, error) { return nil, nil }
+		o.Own = func(context.Context, string, int64) (bool, error) { return false, nil }
 	}
 	if o.Queued == nil {
 		o.Queued = func(Seen, decide.Decision) {}

@@ -178,6 +178,9 @@ func (c *checker) task(prefix string, task *scheduler.Task) {
 	case err != nil:
 		c.wrong(strings.TrimSuffix(prefix, "."), "%v", err)
 	}
+	if strings.HasPrefix(task.ID, "sandbox-") {
+		c.wrong(prefix+"id", "%q: what begins with sandbox- is kept for the agent's own tasks: choose another", task.ID)
+	}
 	c.missing(prefix+"rules", task.Rules)
 	c.missing(prefix+"indicators", task.Indicators)
 }

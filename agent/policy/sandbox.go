@@ -71,7 +71,7 @@ type SandboxTask struct {
 	Run          string           `yaml:"run" doc:"none (no task is made), manual (a person starts it), now, or idle (only while nobody uses the computer)"`
 	Areas        []scheduler.Area `yaml:"areas" doc:"what it looks at: critical, system-drives or computer"`
 	Paths        []string         `yaml:"paths" doc:"files and folders that it looks at as well"`
-	Quarantine   bool             `yaml:"quarantine" doc:"move what it finds into the quarantine"`
+	Quarantine   bool             `yaml:"quarantine" doc:"move what it finds into the quarantine, if a sandbox has judged that very content malicious; the rest is told"`
 	ScanCritical bool             `yaml:"scan_critical" doc:"scan the critical areas if it finds something"`
 	Expire       time.Duration    `yaml:"expire" doc:"how long after its creation it is deleted, and its indicators are good for"`
 }

@@ -24,6 +24,7 @@ const (
 	DryRun     Why = "dry-run"     // all else says yes
 	BelowLevel Why = "below-level" // the finding is not severe enough
 	Trusted    Why = "trusted"     // the content is known to be harmless
+	Unproven   Why = "unproven"    // a sandbox's report alone speaks against it, and no verdict on its content
 	Inside     Why = "in-archive"  // a member of an archive cannot be moved without the rest
 	NoPath     Why = "no-path"     // the object has no path on this computer: deleted, or in a container
 	Protected  Why = "protected"   // the system or Tyto needs the file
@@ -52,6 +53,9 @@ type Known struct {
 	// Trusted reports that the content is known to be harmless: on an allow-list, or given back from
 	// the quarantine by a person.
 	Trusted func(finding.Hashes) bool
+	// Unproven reports that nothing but indicators made of a sandbox's report speaks against the object, and that
+	// no sandbox has judged its own content: what a report tells of other files is no verdict on them.
+	Unproven func(*finding.Finding) bool
 }
 
 // Done is what a run has done so far.
@@ -81,7 +85,12 @@ func Decide(f *finding.Finding, p Policy, known Known, done Done) []Decision {
 		}
 		list = append(list, d)
 	}
-	decide(Quarantine, p.Quarantine, whyNotQuarantine)
+	decide(Quarantine, p.Quarantine, func(o *finding.Object, p Policy, known Known, done Done) (Why, string) {
+		if known.Unproven != nil && known.Unproven(f) {
+			return Unproven, "only a sandbox's report on another object speaks against it"
+		}
+		return whyNotQuarantine(o, p, known, done)
+	})
 	decide(ScanCritical, p.ScanCritical, whyNotScan)
 	decide(Command, len(p.Command) > 0, whyNotCommand)
 	return list

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"tyto/agent"
 	"tyto/finding"
 	"tyto/quarantine"
 	"tyto/report"
@@ -95,6 +97,8 @@ func outcomeOf(r *quarantine.Rescanned, stopped string) string {
 		return "still matches"
 	case stopped != "" || len(r.Skips) > 0:
 		return "not examined"
+	case r.FalseAlarm() && strings.HasPrefix(r.Entry.Reason, agent.JudgedReason):
+		return "judged by a sandbox" // no rule need find it
 	case r.FalseAlarm():
 		return falseAlarm
 	}

@@ -10,42 +10,43 @@ import (
 // to answer an access; so while many come, nobody wakes it.
 const gather = 2 * time.Millisecond
 
-// backlog is a bounded queue of two lanes with one taker. To offer costs well below a microsecond and never waits.
+// patience is how many items of better lanes are taken while one waits; then it is its turn. Without it, who starts one
+// program after another would keep every open from being noticed.
+const patience = 8
+
+// priority is which lane of a backlog an item waits in. Lower ones go first, and none takes place from another.
+type priority int
+
+const (
+	refusals priority = iota // delivered at once
+	starts
+	opens
+	priorities // how many there are
+)
+
+// backlog is a bounded queue of several lanes with one taker. To offer costs about a microsecond and never waits.
 type backlog[T any] struct {
-	mu               sync.Mutex
-	urgent, ordinary lane[T]
-	asleep           bool          // the taker waits for awake
-	awake            chan struct{} // holds at most one
+	mu     sync.Mutex
+	lanes  [priorities]*lane[T]
+	asleep bool          // the taker waits for awake
+	awake  chan struct{} // holds at most one
 }
 
-// lane is a ring. What does not fit is the giver's to keep or drop; that it happens is told once, and again only after the
-// lane was less than half full.
-type lane[T any] struct {
-	ring     []T
-	first, n int
-	overflow func()
-	full     bool
-	turned   uint64 // away
-}
-
-func newBacklog[T any](urgent, ordinary int, urgentOverflow, overflow func()) *backlog[T] {
-	return &backlog[T]{
-		urgent:   lane[T]{ring: make([]T, urgent), overflow: urgentOverflow},
-		ordinary: lane[T]{ring: make([]T, ordinary), overflow: overflow},
-		awake:    make(chan struct{}, 1),
+// newBacklog makes a backlog for as many opens as pending says, half as many starts and a quarter of refusals.
+func newBacklog[T any](pending int) *backlog[T] {
+	b := &backlog[T]{awake: make(chan struct{}, 1)}
+	for p, limit := range [priorities]int{refusals: pending / 4, starts: pending / 2, opens: pending} {
+		b.lanes[p] = newLane[T](max(limit, 1))
 	}
+	return b
 }
 
-// offer takes an ordinary item, if there is place. It is delivered within moments.
-func (b *backlog[T]) offer(item T) bool { return b.put(&b.ordinary, item, false) }
-
-// offerUrgent takes an item that is delivered at once, and before the ordinary ones.
-func (b *backlog[T]) offerUrgent(item T) bool { return b.put(&b.urgent, item, true) }
-
-func (b *backlog[T]) put(l *lane[T], item T, wake bool) bool {
+// offer gives an item that is about a user's access to a file. What is returned, unless its fate is kept, is the giver's to
+// drop: the item itself, or an older one that it has replaced or displaced.
+func (b *backlog[T]) offer(p priority, user uint32, file inode, item T) (out T, f fate) {
 	b.mu.Lock()
-	fits, tell := l.put(item)
-	wake = fits && (wake || b.asleep)
+	out, f = b.lanes[p].put(user, file, item)
+	wake := p == refusals || b.asleep
 	if wake {
 		b.asleep = false
 	}
@@ -56,58 +57,41 @@ func (b *backlog[T]) put(l *lane[T], item T, wake bool) bool {
 		default:
 		}
 	}
-	if tell {
-		l.overflow()
-	}
-	return fits
-}
-
-func (l *lane[T]) put(item T) (fits, tell bool) {
-	if l.n == len(l.ring) {
-		l.turned++
-		tell, l.full = !l.full, true
-		return false, tell
-	}
-	l.ring[(l.first+l.n)%len(l.ring)] = item
-	l.n++
-	return true, false
-}
-
-func (l *lane[T]) pop() (item T) {
-	var none T
-	item, l.ring[l.first] = l.ring[l.first], none
-	l.first = (l.first + 1) % len(l.ring)
-	if l.n--; l.n < (len(l.ring)+1)/2 {
-		l.full = false
-	}
-	return item
+	return out, f
 }
 
 // next takes an item, if there is one.
-func (b *backlog[T]) next(sleepy bool) (item T, urgent, ok bool) {
+func (b *backlog[T]) next(sleepy bool) (item T, p priority, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch {
-	case b.urgent.n > 0:
-		return b.urgent.pop(), true, true
-	case b.ordinary.n > 0:
-		return b.ordinary.pop(), false, true
+	for other, l := range b.lanes {
+		switch {
+		case l.n == 0:
+			continue
+		case !ok:
+			p, ok = priority(other), true
+		case l.passed >= patience:
+			p = priority(other)
+		default:
+			l.passed++
+		}
 	}
-	b.asleep = sleepy
-	return item, false, false
+	if !ok {
+		b.asleep = sleepy
+		return item, 0, false
+	}
+	return b.lanes[p].pop(), p, true
 }
 
-// deliver gives items to their takers, one after another, until ctx ends. It is called once.
-func (b *backlog[T]) deliver(ctx context.Context, takeUrgent, take func(T)) {
+// deliver gives items to their taker, one after another, until ctx ends. It is called once.
+func (b *backlog[T]) deliver(ctx context.Context, take func(priority, T)) {
 	gathering := time.NewTimer(gather)
 	defer gathering.Stop()
 	for sleepy := false; ctx.Err() == nil; {
-		item, urgent, ok := b.next(sleepy)
+		item, p, ok := b.next(sleepy)
 		switch {
-		case ok && urgent:
-			takeUrgent(item)
 		case ok:
-			take(item)
+			take(p, item)
 		case sleepy:
 			select {
 			case <-b.awake:
@@ -136,9 +120,9 @@ func (b *backlog[T]) drain(drop func(T)) {
 	}
 }
 
-// waiting is how many ordinary items there are, and turned how many found no place.
-func (b *backlog[T]) waiting() (items int, turned uint64) {
+// missed is how many items found no place in a lane.
+func (b *backlog[T]) missed(p priority) uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.ordinary.n, b.ordinary.turned
+	return b.lanes[p].missed
 }

@@ -120,10 +120,10 @@ cat "$dir"/agent/sandbox/indicators/*.ioc | grep -E '<Content|<short_description
 
 step "They find the second copy and the dropped program elsewhere; the critical areas are scanned"
 await 120 test ! -e "$stick/copy-of-invoice.sh"
-await 120 test ! -e "$home/carol/fontd"
 for found in "$stick/copy-of-invoice.sh" "$home/ann/.cache/.fonts/.fontd" "$home/carol/fontd"; do
   await 60 happened TY-401 "\"$found\""
 done
+echo "The copy is gone. The dropped program is told and left: by itself, no sandbox has judged it malicious."
 await 120 happened TY-603
 task=$("$tyto" task list | awk '/^sandbox-[0-9a-f]+ / {print $1}' | head -n 1)
 await 120 happened TY-309 "$task"
