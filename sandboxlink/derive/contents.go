@@ -2,6 +2,7 @@ package derive
 
 import (
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +20,9 @@ const (
 // a number, an empty configuration. The object itself may be that small: a line for a shell.
 const tiny = 32
 
+// maxContents bounds the dropped contents that are held against packages and the inventory: the surest.
+const maxContents = 200
+
 // contents makes indicators of the hashes of the object and of what it dropped.
 func (c *collector) contents() {
 	o := c.derived.report.Object
@@ -29,25 +33,47 @@ func (c *collector) contents() {
 	if o.SHA256 != "" || o.MD5 != "" {
 		c.content(verdict.Dropped{Path: o.Name, Size: o.Size, SHA256: o.SHA256, SHA1: o.SHA1, MD5: o.MD5}, why, confidence)
 	}
-	old := oldFiles(c.derived.report)
-	for _, dropped := range c.derived.report.Dropped {
-		if dropped.SHA256 == o.SHA256 {
-			continue // a copy of itself
-		}
-		if dropped.System {
-			c.leaveOut(Content, dropped.Path, "the sandbox's own system has this content")
+	for i, d := range droppedWithReason(c.derived.report, func(d verdict.Dropped, reason string) { c.leaveOut(Content, d.Path, reason) }) {
+		if i >= maxContents {
+			c.together(Content, d.Path, "there are "+strconv.Itoa(maxContents)+" of which as much is known already")
 			continue
 		}
-		if dropped.Size > 0 && dropped.Size < tiny {
-			c.leaveOut(Content, dropped.Path, "is so small that harmless files may have the same content")
-			continue
-		}
-		if old[dropped.Path] && !dropped.Executable {
-			c.leaveOut(Content, dropped.Path, "was there before: most of its content is the sandbox's own")
-			continue
-		}
-		c.content(dropped, "hash of a file that it dropped", 90)
+		c.content(d.Dropped, d.why, d.confidence)
 	}
+}
+
+// candidate is a dropped content that has a reason to become an indicator.
+type candidate struct {
+	verdict.Dropped
+	confidence int
+	why        string
+}
+
+// droppedWithReason returns the dropped contents that tell something of the object, the surest first, and calls
+// leave for the others.
+func droppedWithReason(r *verdict.Report, leave func(d verdict.Dropped, reason string)) []candidate {
+	var kept []candidate
+	old, used := oldFiles(r), usesOf(r)
+	for _, d := range r.Dropped {
+		switch {
+		case d.SHA256 == r.Object.SHA256: // a copy of itself
+		case d.System:
+			leave(d, "the sandbox's own system has this content: it copied it")
+		case d.Size > 0 && d.Size < tiny:
+			leave(d, "is so small that harmless files may have the same content")
+		case old[d.Path] && !d.Executable:
+			leave(d, "was there before: most of its content is the sandbox's own")
+		default:
+			confidence, why := used.weigh(d)
+			if confidence == 0 {
+				leave(d, why)
+				continue
+			}
+			kept = append(kept, candidate{d, confidence, why})
+		}
+	}
+	slices.SortStableFunc(kept, func(a, b candidate) int { return b.confidence - a.confidence })
+	return kept
 }
 
 func (c *collector) content(file verdict.Dropped, why string, confidence int) {

@@ -280,7 +280,8 @@ func TestNetwork(t *testing.T) {
 			{Protocol: "tcp", Address: "203.0.113.9", Port: 4444}, {Address: "203.0.113.10"}, {Protocol: "udp", Address: "203.0.113.11", Port: 123},
 			{Protocol: "tcp", Address: "10.1.2.3", Port: 445}, {Protocol: "udp", Address: "239.255.255.250", Port: 1900}, {Protocol: "udp", Address: "8.8.8.8", Port: 53},
 			{Protocol: "tcp", Address: "104.16.1.1", Port: 443}, {Protocol: "tcp", Address: "203.0.113.12", Port: 443, Domain: "www.google.com"},
-			{Protocol: "tcp", Address: "2001:db8::7", Port: 443},
+			{Protocol: "tcp", Address: "2001:db8::7", Port: 8443}, {Protocol: "tcp", Address: "203.0.113.13", Port: 443},
+			{Protocol: "tcp", Address: "203.0.113.14", Port: 80, Domain: "c2.evil.example"},
 		}
 	}), derive.Options{})
 	want := []string{
@@ -289,7 +290,8 @@ func TestNetwork(t *testing.T) {
 		`UrlHistoryItem/URL contains "://198.51.100.7:8080/a.bin"`,
 		`PortItem/remoteIP is "198.51.100.7" AND PortItem/remotePort is "8080"`,
 		`PortItem/remoteIP is "203.0.113.9" AND PortItem/remotePort is "4444"`,
-		`PortItem/remoteIP is "2001:db8::7" AND PortItem/remotePort is "443"`,
+		`PortItem/remoteIP is "2001:db8::7" AND PortItem/remotePort is "8443"`,
+		`PortItem/remoteIP is "203.0.113.14" AND PortItem/remotePort is "80"`,
 		`PortItem/remoteIP is "203.0.113.10"`,
 	}
 	if diff := cmp.Diff(want, indicators); diff != "" {
@@ -297,10 +299,33 @@ func TestNetwork(t *testing.T) {
 	}
 	for _, reason := range []string{"www.google.com: is a well-known", "time.windows.com: is a well-known", "sandbox.local: is a name within", "raw.githubusercontent.com: is a site",
 		"not a domain: is no name", "évil: is no name", "ncsi.txt: its host is a well-known", "http://10.0.0.1/x: its host is private", "ftp://evil.example/: is no address",
-		"10.1.2.3: is private", "239.255.255.250: is no address of one", "203.0.113.12: belongs to a well-known", "203.0.113.11: is spoken to by the system"} {
+		"10.1.2.3: is private", "239.255.255.250: is no address of one", "203.0.113.12: belongs to a well-known", "203.0.113.11: is spoken to by the system",
+		"203.0.113.13: is only known by a port of the web"} {
 		if !slices.ContainsFunc(left, func(l string) bool { return strings.Contains(l, reason) }) {
 			t.Errorf("%q is not among what was left out: %q", reason, left)
 		}
+	}
+}
+
+// None of what clean programs ask for and make by the way is an indicator.
+func TestCleanPrograms(t *testing.T) {
+	indicators, _ := of(t, on(func(r *verdict.Report) {
+		r.Mutexes = []string{`Local\WERReportingForProcess1234`, "Spotify.SingleInstance.Mutex", "{5312EE61-79E3-4A24-BFE1-132B85B23C3A}", "com.slack.desktop.lock.9f8e7d",
+			"PuTTYConnShare", "chrome_installer_prevent_second_instance", `Local\Microsoft_WMP_70_CheckForOtherInstanceMutex`}
+		r.Services = []verdict.Service{{Name: "gupdate"}, {Name: "edgeupdatem"}, {Name: "MozillaMaintenance"}, {Name: "containerd.service"}}
+		r.Domains = []string{"files.pythonhosted.org", "update.code.visualstudio.com", "repo.maven.apache.org", "sentry.io", "api.segment.io", "login.okta.com",
+			"registry.npmjs.org", "github.com", "cdn.jsdelivr.net", "download.sysinternals.com", "x.akamaized.net"}
+		for _, path := range []string{`AppData\Roaming\npm\node_modules\lodash\lodash.js`, `AppData\Roaming\npm\node_modules\lodash\extra.js`, `AppData\Roaming\rclone\rclone.exe`,
+			`AppData\Roaming\Slack\app-4.29.149\slack.exe`, `AppData\Local\Microsoft\Teams\Update.exe`, `Desktop\Google Chrome.lnk`, `Downloads\invoice.docx`,
+			`AppData\Roaming\Microsoft\Windows\Start Menu\Programs\Startup\OneNote.lnk`} {
+			r.Files = append(r.Files, verdict.FileAct{Path: `C:\Users\ada\` + path, Act: verdict.Created, Size: 45321})
+		}
+		for _, path := range []string{`C:\Program Files\Mozilla Firefox\updated\xul.dll`, `C:\Program Files\Notepad++\plugins\Config\nppPluginList.dll`, `C:\ProgramData\chocolatey\bin\jq.exe`} {
+			r.Files = append(r.Files, verdict.FileAct{Path: path, Act: verdict.Created, Size: 45321})
+		}
+	}), derive.Options{})
+	if len(indicators) > 0 {
+		t.Errorf("indicators are %q, want none", indicators)
 	}
 }
 

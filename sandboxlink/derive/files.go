@@ -52,7 +52,11 @@ func (c *collector) files() {
 			continue
 		}
 		named := c.identifiedName(f, at)
-		if reason := noise(f.path); reason != "" {
+		reason := noise(f.path)
+		if reason == "" {
+			reason = at.ofProduct(f.path)
+		}
+		if reason != "" {
 			if !named {
 				c.leaveOut(File, f.path, reason)
 			}
@@ -157,33 +161,6 @@ func (c *collector) commonFile(path string) string {
 	return unwritable(path)
 }
 
-// noises are places to which systems and clean programs write while anything runs.
-var noises = []struct {
-	found  *regexp.Regexp
-	reason string
-}{
-	{regexp.MustCompile(`\\windows\\prefetch\\`), "Windows notes there which programs ran"},
-	{regexp.MustCompile(`\\(?:recent|nethood|printhood|cookies|history|temporary internet files|content\.ie5|inetcache|inetcookies|webcache|cryptneturlcache|thumbcache)\\`),
-		"Windows writes there while any program runs"},
-	{regexp.MustCompile(`\\(?:system volume information|windows\\(?:softwaredistribution|logs|debug|winsxs|servicing|registration|system32\\(?:config|wbem|catroot2?|logfiles|spool|winevt)))\\`),
-		"Windows writes there itself"},
-	{regexp.MustCompile(`\\google\\chrome\\user data\\|\\microsoft\\edge\\user data\\|\\mozilla\\firefox\\profiles\\`), "is in the profile of a browser, as others are"},
-	{regexp.MustCompile(`\\temp\\(?:.*\\)?ns[a-z][0-9a-f]{1,5}\.tmp\\`), "is a plug-in of NSIS, which any installer made by it brings"},
-	{regexp.MustCompile(`^/(?:proc|sys)/|^/dev/(?:[^s]|s[^h])`), "is no file on a disk"},
-	{regexp.MustCompile(`^/(?:home/[^/]+|root)/(?:\.cache|\.local/share/recently)|^/var/(?:cache|log|lib/(?:dpkg|apt|systemd))/`), "the system and clean programs write there"},
-}
-
-// noise says why nothing is to be learned from what was written to a path, or "".
-func noise(path string) string {
-	lower := asciiLower(path)
-	for _, n := range noises {
-		if n.found.MatchString(lower) {
-			return n.reason
-		}
-	}
-	return ""
-}
-
 // identifiedFolder makes an indicator of a folder whose name is nowhere by chance, and reports whether there is
 // one.
 func (c *collector) identifiedFolder(f made, at located) bool {
@@ -262,13 +239,17 @@ func (c *collector) file(f made, at located) {
 	name, j := at.name()
 	class, program := at.place.class, runs(name)
 	sized := f.size >= tellingSize
-	common := known().files[asciiLower(name)]
+	common := known().manyHave(name)
 	if at.chosenFolder() > 0 && j.worth == plain && !common {
 		j.worth = chosen // the folder makes up for it; it is a temporary one or the system's
 	}
 	switch {
 	case common:
 		c.leaveOut(File, f.path, "many computers have a file of this name")
+	case documents.MatchString(name) && !j.random:
+		c.leaveOut(File, f.path, "is a document or a picture, which it may have copied")
+	case j.worth == plain && at.ofMaker() && class == ordinary && !known().programs[asciiLower(name)]:
+		c.leaveOut(File, f.path, "lies in a folder of a well-known maker, under a name that clean programs use")
 	case known().programs[asciiLower(name)] && class != systemwide:
 		c.path(f, at, false, 70, "bears the name of a program of the system, in a folder where the system has none")
 	case class == systemwide && j.worth >= chosen && sized && program:
@@ -289,7 +270,7 @@ func (c *collector) file(f made, at located) {
 		c.path(f, at, false, 60, "a program with a name that somebody chose")
 	case j.worth >= chosen && sized:
 		c.path(f, at, true, 55, "a file of this name and size")
-	case program && f.size >= largeSize:
+	case program && f.size >= largeSize && !shortcuts.MatchString(name):
 		c.path(f, at, true, 50, "a program of this name and size; the name alone says nothing")
 	default:
 		c.leaveOut(File, f.path, "its name is one that clean programs use")
@@ -357,7 +338,7 @@ func (l located) chosenFolder() int {
 // name returns the file's name and what it is.
 func (l located) name() (string, judged) {
 	name := l.parts[len(l.parts)-1]
-	if known().files[asciiLower(name)] {
+	if known().manyHave(name) {
 		return name, judged{pattern: regexp.QuoteMeta(name)}
 	}
 	if j := judge(name, false); j.stable {

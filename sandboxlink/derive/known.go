@@ -18,7 +18,7 @@ var knownFiles embed.FS
 type knownLists struct {
 	domains, hosts, words, vendors, files, programs map[string]bool
 	networks                                        []netip.Prefix
-	mutexes                                         *regexp.Regexp
+	mutexes, carried, services                      *regexp.Regexp
 }
 
 // known reads the lists. They are part of the program, and a test reads each, so that errors cannot occur.
@@ -35,7 +35,7 @@ var known = sync.OnceValue(func() *knownLists {
 	for _, line := range lines("networks") {
 		k.networks = append(k.networks, netip.MustParsePrefix(line))
 	}
-	k.mutexes = regexp.MustCompile(`(?i)^(?:` + strings.Join(lines("mutexes"), "|") + `)$`)
+	k.mutexes, k.carried, k.services = names(lines("mutexes")), names(lines("carried")), names(lines("services"))
 	return k
 })
 
@@ -52,6 +52,16 @@ func lines(name string) []string {
 		}
 	}
 	return kept
+}
+
+// names returns an expression for whole names out of expressions, whatever their case.
+func names(lines []string) *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(?:` + strings.Join(lines, "|") + `)$`)
+}
+
+// manyHave reports whether very many computers have files of this name, which programs bring with them.
+func (k *knownLists) manyHave(name string) bool {
+	return k.files[asciiLower(name)] || k.carried.MatchString(name)
 }
 
 func set(lines []string) map[string]bool {

@@ -80,7 +80,7 @@ func (c *collector) url(address string, confidence int, why string) {
 		c.leaveOut(URL, address, "its host "+c.commonDomain(host))
 		return
 	case numeric:
-		c.address(verdict.Connection{Address: host, Port: port(u)})
+		c.address(verdict.Connection{Address: host, Port: port(u)}, true)
 	default:
 		c.domain(host, min(confidence, 70), why)
 	}
@@ -112,11 +112,16 @@ var ownPorts = []int{53, 67, 68, 123, 137, 138, 139, 546, 547, 1900, 3702, 5353,
 // addresses makes indicators of addresses that the object spoke to.
 func (c *collector) addresses() {
 	for _, connection := range c.derived.report.Connections {
-		c.address(connection)
+		c.address(connection, connection.Domain != "")
 	}
 }
 
-func (c *collector) address(connection verdict.Connection) {
+// webPorts are those of servers on which very many sites may live behind one address.
+var webPorts = []int{80, 443}
+
+// address makes an indicator of an address. Named says that a name of its own, or an address of the web,
+// leads there: without, a port that any web server has is not enough.
+func (c *collector) address(connection verdict.Connection, named bool) {
 	a, err := netip.ParseAddr(connection.Address)
 	if err != nil {
 		c.leaveOut(Address, connection.Address, "is no address")
@@ -125,6 +130,10 @@ func (c *collector) address(connection verdict.Connection) {
 	a = a.Unmap().WithZone("")
 	if reason := c.commonConnection(a, connection); reason != "" {
 		c.together(Address, a.String(), reason)
+		return
+	}
+	if slices.Contains(webPorts, connection.Port) && !named {
+		c.together(Address, a.String(), "is only known by a port of the web: many sites may share it")
 		return
 	}
 	i := Indicator{

@@ -63,17 +63,12 @@ func (c *collector) services() {
 	}
 }
 
-// systemServices are services of Windows to which programs write.
-var systemServices = regexp.MustCompile(`(?i)^(?:Tcpip6?|Dnscache|LanmanServer|LanmanWorkstation|W32Time|EventLog|WinSock2?|SharedAccess|Dhcp|BITS|wuauserv|` +
-	`WinDefend|MpsSvc|Schedule|RpcSs|Netlogon|PlugPlay|Spooler|Themes|TrkWks|VSS|WSearch|Disk|Cdrom|Mup|NetBT|Ndis|LDAP|PerfOS|PerfDisk|PerfProc|RasMan|RemoteAccess|TermService|` +
-	`SecurityHealthService|SysMain|bam|MSDTC|Tcpip\b.*|cron|ssh|sshd|dbus|rsyslog|getty.*|user@.*|systemd-.*|apt-daily.*|docker|networking|NetworkManager)$`)
-
 // service makes an indicator of a service by its name, and reports whether it did.
 func (c *collector) service(name, evidence string) bool {
 	var reason string
 	switch {
-	case systemServices.MatchString(name):
-		reason = "is a service of the system"
+	case known().services.MatchString(name):
+		reason = "is a service of the system or of a well-known program"
 	case len(name) < 3 || judge(name, false).worth == plain:
 		reason = "its name is one that clean programs use"
 	default:

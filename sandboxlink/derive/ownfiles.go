@@ -38,15 +38,18 @@ type System struct {
 // rename it, and an indicator of that would accuse each computer. A file that merely lies among those of the
 // system says nothing, for that is where malware may have put it.
 //
-// Only files that are as large as one of the contents are read, so this takes a second or two. What cannot be read
-// belongs to nobody. The error is that of the context.
+// Only files that are as large as one of the contents are read, and only the 200 contents that would become
+// indicators are looked for, so this takes a second or two. A report that lies about the size of a content has it
+// not found here: that is caught by [Options.Widespread] alone, and, where the report is that of our own jail, which does
+// not lie, by [verdict.Dropped.System]. What cannot be read belongs to nobody. The error is that of the context.
 func OwnFiles(ctx context.Context, r *verdict.Report, s System) (func(sha256 string) bool, error) {
 	if len(s.Folders) == 0 {
 		s.Folders = []string{"/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec", "/usr/share", "/bin", "/sbin", "/lib", "/lib64", "/etc"}
 	}
 	search := &ownSearch{system: s, sizes: map[int64]bool{}, sums: map[string]bool{}, own: map[string]bool{}}
 	search.want(r.Object.Size, r.Object.SHA256)
-	for _, d := range r.Dropped {
+	candidates := droppedWithReason(r, func(verdict.Dropped, string) {})
+	for _, d := range candidates[:min(len(candidates), maxContents)] {
 		search.want(d.Size, d.SHA256)
 	}
 	for _, folder := range s.Folders {
