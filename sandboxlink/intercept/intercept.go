@@ -18,8 +18,9 @@
 //  4. Otherwise a small pool hashes it, what is about to be executed first, while others are answered.
 //
 // An access that has waited for [Options].Wait is allowed, whatever else happens. Network, sandbox, parsers
-// and databases are never asked. What was allowed goes through a bounded queue to [Options].Notice; what did not
-// fit is counted, told once, and noticed at its next access.
+// and databases are never asked. What was allowed goes through a bounded queue to [Options].Notice: what is started before
+// what is opened, and the accesses of each user in turn, so that nobody's flood hides what others do. What did not
+// fit is counted, told, and noticed at its next access.
 //
 // # Systems
 //
@@ -50,7 +51,7 @@ const (
 	DefaultWait = 500 * time.Millisecond
 	// DefaultRemember is for how long the same content of the same file is not noticed again.
 	DefaultRemember = time.Hour
-	// DefaultPending is how many accesses may wait for Notice.
+	// DefaultPending is how many opened files may wait for Notice.
 	DefaultPending = 1024
 )
 
@@ -117,14 +118,15 @@ type Options struct {
 	Wait, ExecWait time.Duration
 	// Remember is for how long the same file with the same Identity is not noticed again; 0 is DefaultRemember.
 	Remember time.Duration
-	// Pending bounds how many accesses may wait for Notice, each with an open file; 0 is DefaultPending. It is
-	// lowered where this process may not have so many files open.
+	// Pending bounds how many opened files may wait for Notice, and half as many started ones beside them, each
+	// with an open file; 0 is DefaultPending. It is lowered where this process may not have so many files open.
 	Pending int
-	// Notice is told of accesses that were allowed, one after another. While it works others wait, up to
-	// Pending of them. nil notices nothing.
+	// Notice is told of accesses that were allowed: started files first, and users in turn. It is called from one
+	// goroutine, which also calls Refused; until it returns others wait, up to Pending of them. So what takes long
+	// is for goroutines of the receiver, to which it may hand the Access. nil notices nothing.
 	Notice func(Access)
-	// Refused is told of accesses that were refused, one after another with those of Notice and before
-	// them; of repeated ones on the same file only once in ten seconds. nil: only counted.
+	// Refused is told of accesses that were refused, before those of Notice and from the same goroutine; of
+	// repeated ones on the same file only once in ten seconds. nil: only counted.
 	Refused func(Refusal)
 	// Event is told what the person in charge should know. It must return soon. nil: only logged.
 	Event func(Event)
@@ -181,8 +183,8 @@ const (
 	// NotWatching: those on Place are not, for Reason. Sent once for each place and reason, and not for
 	// file systems that are left out by their kind.
 	NotWatching EventKind = "not-watching"
-	// NotNoticed: an access found no place in the queue, the Count-th since the start. Sent again only after
-	// the queue was less than half full.
+	// NotNoticed: accesses found no place in the queue, Count of them since the start. Sent again while they become
+	// more, at most once a minute.
 	NotNoticed EventKind = "not-noticed"
 	// Late: an access was allowed since nothing was known of it in time. Sent at most once a minute, with the
 	// Count since.
@@ -208,7 +210,7 @@ type Stats struct {
 	Hashed     uint64 // contents that were hashed while somebody waited
 	Late       uint64 // allowed when the wait was over
 	Noticed    uint64 // given to Notice
-	Repeated   uint64 // not given to Notice: it has seen the same before
+	Repeated   uint64 // not given to Notice: it has seen the same before, or is about to look at this very file
 	NotNoticed uint64 // no place in the queue
 	Lost       uint64 // changes and processes that the system did not tell of; where it cannot say how many, once for each time
 	Failed     uint64 // the system could not hand over the file, and refused the access by itself

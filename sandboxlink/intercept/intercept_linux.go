@@ -38,7 +38,7 @@ type linux struct {
 	excluded  *excluded
 	fresh     *news          // accesses for Notice
 	refusals  *news          // refusals for Refused
-	backlog   *backlog[seen] // of Notice; of Refused, urgent
+	backlog   *backlog[seen] // of Notice and Refused
 	mounts    mountWatch
 
 	open  sync.RWMutex // held for reading by those who call the groups from outside of run
@@ -48,9 +48,16 @@ type linux struct {
 	allowed, passed, denied, noticed, repeated, unjudged, lost atomic.Uint64
 }
 
+// asked is an access that waits for its answer.
+type asked struct {
+	fanotify.Event
+	user uint32 // who waits
+}
+
 // seen is an access that is on its way to the one who takes it, with the open descriptor instead of the File.
 type seen struct {
 	access Access
+	user   uint32
 	fd     int
 	sum    [32]byte
 }
@@ -66,12 +73,7 @@ func open(o Options) (_ system, err error) {
 	}
 	l.o.Pending = min(o.Pending, descriptors()/4)
 	l.pool = newPool(l.o.Pending)
-	l.backlog = newBacklog[seen](max(l.o.Pending/4, 1), l.o.Pending, func() {
-		o.Log.Warn("more accesses are refused than are taken note of")
-	}, func() {
-		_, turned := l.backlog.waiting()
-		o.Event(Event{Kind: NotNoticed, Reason: "more files are opened than can be looked at; they are looked at when they are opened again", Count: turned})
-	})
+	l.backlog = newBacklog[seen](l.o.Pending)
 	if l.responder, err = fanotify.NewResponder(fanotify.Options{Wait: o.Wait, ExecWait: o.ExecWait}); err != nil {
 		return nil, fmt.Errorf("intercepting accesses: %w", err)
 	}
@@ -101,12 +103,21 @@ func (l *linux) run(ctx context.Context) error {
 		// First of all, and whatever the others are still doing: nobody waits any longer.
 		return errors.Join(l.responder.Release(), l.listener.Stop(), l.processes.Stop())
 	})
-	group.Go(func() error { return untilEOF(l.answer) })
+	group.Go(func() error {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		undo, err := fanotify.Hasten()
+		if err != nil {
+			l.o.Log.Debug("the thread that answers accesses has no higher priority than others", "error", err)
+		}
+		defer undo()
+		return untilEOF(l.answer)
+	})
 	group.Go(func() error { return untilEOF(l.listen) })
 	group.Go(func() error { return l.watchProcesses(ctx) })
 	group.Go(func() error { return l.watchMounts(ctx) })
 	group.Go(func() error { l.pool.run(ctx, max(runtime.GOMAXPROCS(0)-1, 1)); return nil })
-	group.Go(func() error { l.backlog.deliver(ctx, l.tellRefused, l.tellNotice); return nil })
+	group.Go(func() error { l.backlog.deliver(ctx, l.take); return nil })
 	group.Go(func() error { l.tell(ctx); return nil })
 	err := group.Wait()
 	l.backlog.drain(seen.drop)
@@ -139,18 +150,19 @@ func (l *linux) close() error {
 func (l *linux) answer() error {
 	events, err := l.responder.Next()
 	for _, e := range events {
-		l.rule(e)
+		l.rule(asked{Event: e})
 	}
 	return err
 }
 
 // rule decides on one access, or has somebody else do so.
-func (l *linux) rule(e fanotify.Event) {
+func (l *linux) rule(e asked) {
 	if l.excluded.is(e.PID) {
 		l.passed.Add(1)
 		l.let(e)
 		return
 	}
+	e.user = userOf(e.PID) // now: once it is answered it may end
 	id, mode, err := identifyKind(e.FD, "")
 	if err != nil || mode&unix.S_IFMT != unix.S_IFREG {
 		l.allowed.Add(1)
@@ -162,12 +174,12 @@ func (l *linux) rule(e fanotify.Event) {
 		return
 	}
 	l.allowed.Add(1)
-	inTime := l.responder.Answer(e, false)
+	inTime := l.responder.Answer(e.Event, false)
 	l.notice(l.see(e, l.ignore(e, id), !inTime))
 }
 
 // ignore marks a file whose size is not that of malicious content, and returns what it is then.
-func (l *linux) ignore(e fanotify.Event, id Identity) Identity {
+func (l *linux) ignore(e asked, id Identity) Identity {
 	if e.Exec || !l.o.Open {
 		return id
 	}
@@ -199,7 +211,7 @@ func (l *linux) heedAll() {
 }
 
 // consult decides on a file that may be malicious by its size.
-func (l *linux) consult(e fanotify.Event, id Identity) {
+func (l *linux) consult(e asked, id Identity) {
 	switch ruling, sum := l.judge.rule(id); ruling {
 	case allow:
 		l.allow(e, id)
@@ -217,7 +229,7 @@ func (l *linux) consult(e fanotify.Event, id Identity) {
 }
 
 // hashed goes on when the content is known.
-func (l *linux) hashed(e fanotify.Event, id Identity, sum [32]byte, err error) {
+func (l *linux) hashed(e asked, id Identity, sum [32]byte, err error) {
 	if err != nil {
 		l.o.Log.Debug("a file could not be hashed", "error", err)
 		l.allow(e, id)
@@ -232,21 +244,21 @@ func (l *linux) hashed(e fanotify.Event, id Identity, sum [32]byte, err error) {
 }
 
 // let allows an access that is nobody's business.
-func (l *linux) let(e fanotify.Event) {
-	l.responder.Answer(e, false)
+func (l *linux) let(e asked) {
+	l.responder.Answer(e.Event, false)
 	unix.Close(e.FD)
 }
 
 // allow allows an access, and has it noticed if it is news.
-func (l *linux) allow(e fanotify.Event, id Identity) {
+func (l *linux) allow(e asked, id Identity) {
 	l.allowed.Add(1)
-	inTime := l.responder.Answer(e, false)
+	inTime := l.responder.Answer(e.Event, false)
 	l.notice(l.see(e, id, !inTime))
 }
 
 // refuse refuses an access if it is not too late.
-func (l *linux) refuse(e fanotify.Event, id Identity, sum [32]byte) {
-	if !l.responder.Answer(e, true) {
+func (l *linux) refuse(e asked, id Identity, sum [32]byte) {
+	if !l.responder.Answer(e.Event, true) {
 		l.notice(l.see(e, id, true))
 		return
 	}
@@ -257,14 +269,16 @@ func (l *linux) refuse(e fanotify.Event, id Identity, sum [32]byte) {
 	}
 	s := l.see(e, id, false)
 	s.sum = sum
-	if !l.backlog.offerUrgent(s) {
-		l.refusals.forget(id.inode())
-		s.drop()
+	if out, fate := l.backlog.offer(refusals, s.user, id.inode(), s); fate != kept {
+		if fate == missed {
+			l.refusals.forget(out.access.Identity.inode())
+		}
+		out.drop()
 	}
 }
 
-func (l *linux) see(e fanotify.Event, id Identity, after bool) seen {
-	return seen{fd: e.FD, access: Access{PID: e.PID, Exec: e.Exec, Identity: id, Time: l.o.Now(), After: after}}
+func (l *linux) see(e asked, id Identity, after bool) seen {
+	return seen{fd: e.FD, user: e.user, access: Access{PID: e.PID, Exec: e.Exec, Identity: id, Time: l.o.Now(), After: after}}
 }
 
 // notice queues what is news. It takes the descriptor.
@@ -277,11 +291,26 @@ func (l *linux) notice(s seen) {
 		s.drop()
 	default:
 		s.access.Process = programOf(s.access.PID) // now: it may not live long
-		if !l.backlog.offer(s) {
-			l.lookAgain(s.fd, s.access.Identity)
-			s.drop()
-		}
+		l.queue(s)
 	}
+}
+
+// queue has an access wait for Notice, and lets go what gives way to it.
+func (l *linux) queue(s seen) {
+	lane := opens
+	if s.access.Exec {
+		lane = starts
+	}
+	out, fate := l.backlog.offer(lane, s.user, s.access.Identity.inode(), s)
+	switch fate {
+	case kept:
+		return
+	case replaced:
+		l.repeated.Add(1)
+	case missed:
+		l.lookAgain(out.fd, out.access.Identity)
+	}
+	out.drop()
 }
 
 // lookAgain makes the next access to a file one like the first.
@@ -290,14 +319,15 @@ func (l *linux) lookAgain(fd int, id Identity) {
 	l.fresh.forget(id.inode())
 }
 
-func (l *linux) tellNotice(s seen) {
+// take gives on what has waited.
+func (l *linux) take(lane priority, s seen) {
+	if lane == refusals {
+		s.access.Process = programOf(s.access.PID)
+		l.o.Refused(Refusal{Access: s.complete(), Sum: s.sum})
+		return
+	}
 	l.noticed.Add(1)
 	l.o.Notice(s.complete())
-}
-
-func (l *linux) tellRefused(s seen) {
-	s.access.Process = programOf(s.access.PID)
-	l.o.Refused(Refusal{Access: s.complete(), Sum: s.sum})
 }
 
 // complete makes the Access that others are given.

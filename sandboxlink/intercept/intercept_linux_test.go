@@ -443,55 +443,6 @@ func TestUnusualFiles(t *testing.T) {
 	}
 }
 
-// A queue that nobody empties: accesses go on, what is not noticed is counted and told once, and noticed later.
-func TestFloodOfOpens(t *testing.T) {
-	const files, pending = 300, 16
-	var g *guarded
-	hold := make(chan struct{})
-	ready := make(chan struct{})
-	g = guard(t, Options{Open: true, Pending: pending, Notice: func(a Access) { <-ready; <-hold; g.notice(a) }})
-	close(ready)
-	for i := range files {
-		g.write(fmt.Sprintf("file%03d", i), []byte("x"))
-	}
-	readAll := func() {
-		t.Helper()
-		if err := g.run("sh", "-c", "cat "+g.dir+"/file* >/dev/null"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	readAll()
-	s := g.Stats()
-	if s.NotNoticed < files-pending-2 || s.Noticed > 1 {
-		t.Errorf("%+v", s)
-	}
-	g.mu.Lock()
-	told := 0
-	for _, e := range g.events {
-		if e.Kind == NotNoticed {
-			told++
-		}
-	}
-	g.mu.Unlock()
-	if told != 1 {
-		t.Errorf("told %d times", told)
-	}
-	close(hold)
-	for round := 0; ; round++ {
-		until(t, "the queue is empty", func() bool { n, _ := g.system.(*linux).backlog.waiting(); return n == 0 })
-		readAll()
-		g.mu.Lock()
-		n := len(g.contents)
-		g.mu.Unlock()
-		if n >= files {
-			break
-		}
-		if round > 200 {
-			t.Fatalf("%d of %d files were noticed in the end", n, files)
-		}
-	}
-}
-
 // A file system that is mounted later is watched from then on.
 func TestLaterMount(t *testing.T) {
 	later := filepath.Join(t.TempDir(), "later")

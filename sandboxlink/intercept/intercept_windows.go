@@ -47,10 +47,7 @@ func open(o Options) (system, error) {
 	for _, path := range append([]string{own}, o.Excluded...) {
 		b.excluded = append(b.excluded, strings.ToLower(path))
 	}
-	b.backlog = newBacklog[Access](1, o.Pending, func() {}, func() {
-		_, turned := b.backlog.waiting()
-		o.Event(Event{Kind: NotNoticed, Reason: "more files change than can be looked at", Count: turned})
-	})
+	b.backlog = newBacklog[Access](o.Pending)
 	return b, nil
 }
 
@@ -64,8 +61,7 @@ func (b *observer) run(ctx context.Context) error {
 		group.Go(func() error { return b.watchProcesses(ctx) })
 	}
 	group.Go(func() error {
-		take := func(a Access) { b.noticed.Add(1); b.o.Notice(a) }
-		b.backlog.deliver(ctx, take, take)
+		b.backlog.deliver(ctx, func(_ priority, a Access) { b.noticed.Add(1); b.o.Notice(a) })
 		return nil
 	})
 	group.Go(func() error { b.tell(ctx); return nil })
@@ -74,9 +70,9 @@ func (b *observer) run(ctx context.Context) error {
 	return err
 }
 
-// tell reports what was lost.
+// tell reports what was lost, and what found no place.
 func (b *observer) tell(ctx context.Context) {
-	var lost tally
+	var lost, notNoticed tally
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	for {
@@ -84,8 +80,12 @@ func (b *observer) tell(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-second.C:
-			if n := lost.due(b.lost.Load(), b.o.Now()); n > 0 {
+			s, now := b.stats(), b.o.Now()
+			if n := lost.due(s.Lost, now); n > 0 {
 				b.o.Event(Event{Kind: Lost, Reason: "files change faster than the system can tell", Count: n})
+			}
+			if notNoticed.due(s.NotNoticed, now) > 0 {
+				b.o.Event(Event{Kind: NotNoticed, Reason: "more files change than can be looked at", Count: s.NotNoticed})
 			}
 		}
 	}
@@ -129,11 +129,28 @@ func (b *observer) noticeFile(a Access) error {
 	case !b.fresh.is(id, a.Exec):
 		b.repeated.Add(1)
 		f.Close()
-	case !b.backlog.offer(a):
-		b.fresh.forget(id.inode())
-		f.Close()
+	default:
+		b.queue(a)
 	}
 	return nil
+}
+
+// queue has an access wait for Notice, and lets go what gives way to it. Whose it is, is not known here.
+func (b *observer) queue(a Access) {
+	lane := opens
+	if a.Exec {
+		lane = starts
+	}
+	out, fate := b.backlog.offer(lane, 0, a.Identity.inode(), a)
+	switch fate {
+	case kept:
+		return
+	case replaced:
+		b.repeated.Add(1)
+	case missed:
+		b.fresh.forget(out.Identity.inode())
+	}
+	out.File.Close()
 }
 
 // errNotRegular is returned for what is no file on a disk: folders, links, files that are still in the cloud.
@@ -202,8 +219,10 @@ func (b *observer) isExcluded(program string) bool {
 }
 
 func (b *observer) stats() Stats {
-	_, turned := b.backlog.waiting()
-	return Stats{Excluded: b.passed.Load(), Noticed: b.noticed.Load(), Repeated: b.repeated.Load(), NotNoticed: turned, Lost: b.lost.Load()}
+	return Stats{
+		Excluded: b.passed.Load(), Noticed: b.noticed.Load(), Repeated: b.repeated.Load(), Lost: b.lost.Load(),
+		NotNoticed: b.backlog.missed(starts) + b.backlog.missed(opens),
+	}
 }
 
 func (b *observer) recheck() {} // nothing is let through because it is known

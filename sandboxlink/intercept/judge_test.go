@@ -131,61 +131,6 @@ func TestTally(t *testing.T) {
 	}
 }
 
-func TestBacklog(t *testing.T) {
-	told := 0
-	b := newBacklog[int](2, 4, func() { t.Error("the urgent lane is not full") }, func() { told++ })
-	var accepted []int
-	for i := range 6 {
-		if b.offer(i) {
-			accepted = append(accepted, i)
-		}
-	}
-	b.offerUrgent(100)
-	b.offerUrgent(101)
-	if diff := cmp.Diff([]int{0, 1, 2, 3}, accepted); diff != "" {
-		t.Errorf("accepted (-want +got):\n%s", diff)
-	}
-	if _, turned := b.waiting(); turned != 2 || told != 1 {
-		t.Errorf("%d turned away, told %d times", turned, told)
-	}
-
-	ctx, stop := context.WithCancel(context.Background())
-	taken := make(chan int)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		take := func(i int) { taken <- i }
-		b.deliver(ctx, take, take)
-	}()
-	receive := func(n int) (got []int) {
-		for range n {
-			got = append(got, <-taken)
-		}
-		return got
-	}
-	if diff := cmp.Diff([]int{100, 101, 0, 1, 2, 3}, receive(6)); diff != "" {
-		t.Errorf("delivered (-want +got):\n%s", diff)
-	}
-	time.Sleep(3 * gather) // now the taker sleeps
-	b.offer(7)
-	if diff := cmp.Diff([]int{7}, receive(1)); diff != "" {
-		t.Errorf("delivered to a sleeper (-want +got):\n%s", diff)
-	}
-	stop()
-	<-done
-	for i := range 6 { // full again: told again
-		b.offer(i)
-	}
-	if told != 2 {
-		t.Errorf("told %d times", told)
-	}
-	var left []int
-	b.drain(func(i int) { left = append(left, i) })
-	if diff := cmp.Diff([]int{0, 1, 2, 3}, left); diff != "" {
-		t.Errorf("left (-want +got):\n%s", diff)
-	}
-}
-
 // slowContent is read only after it was released.
 type slowContent struct {
 	*bytes.Reader

@@ -30,7 +30,8 @@ const maxMountInfo = 32 << 20
 type mountWatch struct {
 	mu      sync.Mutex
 	places  map[string]Place // by path
-	devices map[uint64]bool  // of the paths that were named
+	devices map[uint64]bool  // of the file systems that are watched, or named
+	ids     map[uint64]bool  // of their mounts, unless some were named
 }
 
 // watchMounts watches the file systems that are mounted, now and as they come. The kernel drops its marks with the file
@@ -70,7 +71,7 @@ func (l *linux) watchMounts(ctx context.Context) error {
 // watchAll marks every file system that is to be watched. Marking one again changes nothing and costs microseconds, so
 // it need not be known which are new.
 func (l *linux) watchAll(mounts []mount) {
-	places, devices := map[string]Place{}, map[uint64]bool{}
+	places, devices, ids := map[string]Place{}, map[uint64]bool{}, map[uint64]bool{}
 	if len(l.o.FileSystems) > 0 {
 		for _, path := range l.o.FileSystems {
 			places[path] = l.watchNamed(path, mounts)
@@ -82,11 +83,17 @@ func (l *linux) watchAll(mounts []mount) {
 		for _, same := range byDevice(mounts) {
 			p := l.watchDevice(same)
 			places[p.Path] = p
+			if p.Watching {
+				devices[same[0].device] = true
+				for _, m := range same {
+					ids[m.id] = true
+				}
+			}
 		}
 	}
 	l.mounts.mu.Lock()
 	before := l.mounts.places
-	l.mounts.places, l.mounts.devices = places, devices
+	l.mounts.places, l.mounts.devices, l.mounts.ids = places, devices, ids
 	l.mounts.mu.Unlock()
 	for _, path := range slices.Sorted(maps.Keys(places)) {
 		l.tellPlace(places[path], before[path])

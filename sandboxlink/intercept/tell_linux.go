@@ -11,9 +11,8 @@ func (l *linux) stats() Stats {
 	s := Stats{
 		Allowed: l.allowed.Load(), Excluded: l.passed.Load(), Refused: l.denied.Load(), Hashed: l.pool.hashed.Load(),
 		Late: l.unjudged.Load(), Noticed: l.noticed.Load(), Repeated: l.repeated.Load(),
-		Lost: l.lost.Load(),
+		Lost: l.lost.Load(), NotNoticed: l.backlog.missed(starts) + l.backlog.missed(opens),
 	}
-	_, s.NotNoticed = l.backlog.waiting()
 	c := l.final
 	if !l.ended {
 		c = l.responder.Counts()
@@ -26,7 +25,7 @@ func (l *linux) stats() Stats {
 
 // tell reports what goes wrong, and has everything looked at again from time to time: a verdict does not last for ever.
 func (l *linux) tell(ctx context.Context) {
-	var late, lost tally
+	var late, lost, notNoticed, untold tally
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	again := time.NewTicker(l.o.Remember)
@@ -48,6 +47,12 @@ func (l *linux) tell(ctx context.Context) {
 			}
 			if n := lost.due(s.Lost, now); n > 0 {
 				l.o.Event(Event{Kind: Lost, Reason: "the kernel's queue was full", Count: n})
+			}
+			if notNoticed.due(s.NotNoticed, now) > 0 {
+				l.o.Event(Event{Kind: NotNoticed, Reason: "more files are opened than can be looked at; they are looked at when they are opened again", Count: s.NotNoticed})
+			}
+			if n := untold.due(l.backlog.missed(refusals), now); n > 0 {
+				l.o.Log.Warn("more accesses are refused than are taken note of", "count", n)
 			}
 		}
 	}

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/fanotify.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@ enum {
 	tick = 50,            // milliseconds between two looks of the guard
 	batch = 64,           // accesses in one read
 	most_failures = 1000, // reads that fail one after another before the group counts as broken
+	haste = -5,           // nice value of the threads on which others wait
 };
 
 struct slot {
@@ -138,10 +140,20 @@ static void expire(struct tyto_responder *r)
 	pthread_mutex_unlock(&r->lock);
 }
 
+int tyto_hasten(void)
+{
+	// On Linux a nice value is a thread's, contrary to POSIX: see setpriority(2).
+	id_t self = (id_t)syscall(SYS_gettid);
+	if (getpriority(PRIO_PROCESS, self) <= haste)
+		return 0;
+	return setpriority(PRIO_PROCESS, self, haste) == 0 ? 0 : errno;
+}
+
 static void *guard(void *arg)
 {
 	struct tyto_responder *r = arg;
 	int more = 0;
+	tyto_hasten(); // if it may
 	while (!readable(r->stop, more ? 0 : tick)) {
 		int64_t away = r->away;
 		more = away != 0 && now() - away > tick * 1000000LL && readable(r->fan, 0) && take_up(r) == 0;

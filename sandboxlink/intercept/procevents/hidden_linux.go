@@ -27,18 +27,22 @@ var interpreters = regexp.MustCompile(`^(` +
 	`)$`)
 
 // Hidden opens what a process runs that no permission event on a file system tells of, for reading: its
-// program, if that has no file (memfd) or none any more; and the script, if it is an interpreter that was given one.
-// What cannot be found any more is left out. The caller closes the descriptors; all are of regular files.
-func Hidden(pid int) (files []int) {
+// program, if that has no file (memfd) or none any more, or if it is unseen; and the script, if it is an interpreter that
+// was given one. What cannot be found any more is left out. The caller closes the descriptors; all are of regular files.
+//
+// unseen reports whether the file of a descriptor that was opened with O_PATH lies where nobody asks for leave to open
+// it. It is not asked about scripts.
+func Hidden(pid int, unseen func(fd int) bool) (files []int) {
 	dir := path.Join("/proc", strconv.Itoa(pid))
 	exe, err := os.Readlink(dir + "/exe")
 	if err != nil {
 		return nil
 	}
 	if strings.HasPrefix(exe, "/memfd:") || strings.HasSuffix(exe, " (deleted)") {
-		if fd, ok := openRegular(unix.AT_FDCWD, dir+"/exe", 0); ok {
-			files = append(files, fd)
-		}
+		unseen = anyFile
+	}
+	if fd, ok := openRegular(unix.AT_FDCWD, dir+"/exe", 0, unseen); ok {
+		files = append(files, fd)
 	}
 	if interpreters.MatchString(path.Base(exe)) {
 		if fd, ok := openScript(dir); ok {
@@ -64,7 +68,7 @@ func openScript(dir string) (fd int, ok bool) {
 			name = cwd + "/" + name
 		}
 		// No link, not even an absolute one, leads out of the process's own root.
-		if fd, ok := openRegular(root, name, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS); ok {
+		if fd, ok := openRegular(root, name, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS, anyFile); ok {
 			return fd, true
 		}
 	}
@@ -98,15 +102,18 @@ func candidates(commandLine []byte) (names []string) {
 	return names
 }
 
-// openRegular opens a regular file for reading, and never anything else: to open a FIFO or a device does something.
-func openRegular(dir int, name string, resolve uint64) (fd int, ok bool) {
+func anyFile(int) bool { return true }
+
+// openRegular opens a regular file for reading if it is wanted, and never anything else: to open a FIFO or a device does
+// something. wanted is given a descriptor of O_PATH.
+func openRegular(dir int, name string, resolve uint64, wanted func(fd int) bool) (fd int, ok bool) {
 	found, err := unix.Openat2(dir, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: resolve})
 	if err != nil {
 		return 0, false
 	}
 	defer unix.Close(found)
 	var st unix.Stat_t
-	if unix.Fstat(found, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+	if unix.Fstat(found, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || !wanted(found) {
 		return 0, false
 	}
 	fd, err = unix.Open("/proc/self/fd/"+strconv.Itoa(found), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)

@@ -131,20 +131,23 @@ func TestHidden(t *testing.T) {
 		name string
 		pid  int
 		want []string
+
+		unseen bool
 	}{
-		{"script by its path", start(t, "/", "sh", "-e", script), []string{waiting}},
-		{"script in the working directory", start(t, dir, "sh", "a script", "argument"), []string{waiting}},
-		{"command", start(t, dir, "sh", "-c", waiting), nil},
-		{"folder and then a script", start(t, dir, "sh", "-c", waiting, ".", "a script"), []string{waiting}},
-		{"FIFO", start(t, dir, "sh", "-c", waiting, "fifo"), nil},
-		{"no interpreter", start(t, dir, "cat"), nil},
-		{"program in memory", start(t, dir, fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), memory)), []string{string(cat)}},
-		{"program whose file is gone", pidOfDeleted, []string{string(cat)}},
-		{"no such process", 1 << 30, nil},
+		{"script by its path", start(t, "/", "sh", "-e", script), []string{waiting}, false},
+		{"script in the working directory", start(t, dir, "sh", "a script", "argument"), []string{waiting}, false},
+		{"command", start(t, dir, "sh", "-c", waiting), nil, false},
+		{"folder and then a script", start(t, dir, "sh", "-c", waiting, ".", "a script"), []string{waiting}, false},
+		{"FIFO", start(t, dir, "sh", "-c", waiting, "fifo"), nil, false},
+		{"no interpreter", start(t, dir, "cat"), nil, false},
+		{"program in memory", start(t, dir, fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), memory)), []string{string(cat)}, false},
+		{"program whose file is gone", pidOfDeleted, []string{string(cat)}, false},
+		{"no such process", 1 << 30, nil, false},
+		{"program on a file system that nobody watches", start(t, dir, "cat"), []string{string(cat)}, true},
 	} {
 		t.Run(strings.ReplaceAll(test.name, "FIFO", "fifo"), func(t *testing.T) {
 			var got []string
-			for _, fd := range Hidden(test.pid) {
+			for _, fd := range Hidden(test.pid, func(fd int) bool { return test.unseen }) {
 				f := os.NewFile(uintptr(fd), strconv.Itoa(fd))
 				content, err := io.ReadAll(f)
 				if err != nil {
