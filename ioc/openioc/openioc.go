@@ -14,6 +14,11 @@
 // problem that names its line: dropping it would make the AND that it stands in wider. A file
 // that is not well-formed XML to its end is refused as a whole for the same reason.
 //
+// # Scores
+//
+// Parameters named "score" say how much a match of the element that they refer to counts. A file whose alternatives
+// have several scores becomes as many indicators, with its name, and its id with the score: "ID/55".
+//
 // # Safety
 //
 // Entities other than the five of XML are errors; nothing outside the file is read. Size, depth

@@ -23,6 +23,11 @@ type parser struct {
 	// line is where the latest token began.
 	line int
 
+	// Of the indicator that is being read: the ids of its branches in the order in which they begin, and the scores
+	// that its parameters state, by the id of what they speak of.
+	branchIDs []string
+	scores    map[string]int
+
 	indicators []*ioc.Indicator
 	problems   []finding.Problem
 	dropped    int
@@ -145,6 +150,7 @@ func (p *parser) text() (string, error) {
 // indicator reads an ioc or OpenIOC element.
 func (p *parser) indicator(start xml.StartElement) error {
 	i := &ioc.Indicator{ID: attribute(start, "id"), Source: p.source, Line: p.line, Score: ioc.DefaultScore}
+	p.branchIDs, p.scores = nil, nil
 	err := p.children(func(e xml.StartElement) error { return p.section(i, e) })
 	if err != nil {
 		return err
@@ -155,7 +161,7 @@ func (p *parser) indicator(start xml.StartElement) error {
 	if len(i.Pattern.Children) == 0 {
 		p.problem(i.Line, "indicator %q has no conditions", i.Name)
 	}
-	p.indicators = append(p.indicators, i)
+	p.indicators = append(p.indicators, p.byScore(i)...)
 	return nil
 }
 
@@ -166,6 +172,13 @@ func (p *parser) section(i *ioc.Indicator, e xml.StartElement) error {
 		return p.branches(&i.Pattern)
 	case "metadata":
 		return p.children(func(e xml.StartElement) error { return p.section(i, e) })
+	case "parameters":
+		return p.children(func(e xml.StartElement) error {
+			if named(e, "param") {
+				return p.parameter(e)
+			}
+			return p.skip(e)
+		})
 	case "links":
 		return p.children(func(e xml.StartElement) error { return p.link(i, e) })
 	case "short_description":
@@ -242,6 +255,7 @@ func (p *parser) branches(n *ioc.Node) error {
 func (p *parser) branch(parent *ioc.Node, e xml.StartElement) error {
 	line := p.line
 	var n ioc.Node
+	p.branchIDs = append(p.branchIDs, attribute(e, "id"))
 	operator := attribute(e, "operator")
 	switch strings.ToUpper(strings.TrimSpace(operator)) {
 	case "AND":

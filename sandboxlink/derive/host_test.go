@@ -57,10 +57,11 @@ func loaded(t testing.TB, all ...*derive.Derived) *ioc.Set {
 	return result.Set
 }
 
-// sink keeps the paths of what was found.
+// sink keeps the paths of what was found, and how much it counts.
 type sink struct {
-	found []string
-	skips int
+	found  []string
+	levels map[string]finding.Level // by the name of the file
+	skips  int
 }
 
 func (s *sink) Finding(f *finding.Finding) {
@@ -69,13 +70,20 @@ func (s *sink) Finding(f *finding.Finding) {
 		path = f.Object.Path
 	}
 	s.found = append(s.found, path)
+	s.levels[filepath.Base(path)] = f.Level
 }
 func (s *sink) Skip(finding.Skip) { s.skips++ }
 
 // scan holds what lies below roots against the indicators.
 func scan(t testing.TB, set *ioc.Set, o walk.Options) (found []string, summary *finding.Summary) {
 	t.Helper()
-	s := &sink{}
+	s, summary := look(t, set, o)
+	return s.found, summary
+}
+
+func look(t testing.TB, set *ioc.Set, o walk.Options) (*sink, *finding.Summary) {
+	t.Helper()
+	s := &sink{levels: map[string]finding.Level{}}
 	summary, err := scanner.New(scanner.Options{
 		Walk: o, Indicators: set, InProcess: true, Workers: 1, MaxSize: 20 << 20,
 		Examine: scanner.DefaultLimits(), Thresholds: finding.DefaultThresholds,
@@ -84,7 +92,7 @@ func scan(t testing.TB, set *ioc.Set, o walk.Options) (found []string, summary *
 		t.Fatal(err)
 	}
 	slices.Sort(s.found)
-	return s.found, summary
+	return s, summary
 }
 
 // host makes a folder that stands for drive C: or for the root of another computer. Sizes are those of files
@@ -201,6 +209,19 @@ func TestFindsContents(t *testing.T) {
 	want := []string{filepath.Join(root, "home", "bob", "holiday.txt"), filepath.Join(root, "srv", "www", "index.html")}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("found (-want +got):\n%s", diff)
+	}
+}
+
+// A match counts as much as the evidence is worth: contents raise an alert, a name and size a notice.
+func TestLevels(t *testing.T) {
+	object := strings.Repeat("the object ", 100)
+	r := dropperReport(object, "")
+	r.Files = []verdict.FileAct{{Path: "/home/sandbox/kdaemonx.conf", Act: verdict.Created, Size: 200}, {Path: "/home/sandbox/.config/autostart/kdaemonx.desktop", Act: verdict.Created}}
+	root := host(t, map[string]int64{"home/bob/kdaemonx.conf": 200, "home/bob/.config/autostart/kdaemonx.desktop": 100}, map[string]string{"srv/holiday": object})
+	s, _ := look(t, loaded(t, derive.Derive(r, derive.Options{Now: now})), walk.Options{Roots: []string{root}})
+	want := map[string]finding.Level{"holiday": finding.Alert, "kdaemonx.desktop": finding.Warning, "kdaemonx.conf": finding.Notice}
+	if diff := cmp.Diff(want, s.levels); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -67,7 +67,7 @@ type (
 )
 
 // OpenIOC returns the indicators as an OpenIOC 1.1 file: an OR of the kinds, each an OR of its indicators.
-// Confidence, reason and what was left out are parameters; sandbox and validity are links. It is an error if
+// Confidence, which is also the score of a match, reason and what was left out are parameters; sandbox and validity are links. It is an error if
 // there is no indicator.
 func (d *Derived) OpenIOC() ([]byte, error) {
 	if len(d.Indicators) == 0 {
@@ -91,6 +91,7 @@ func (d *Derived) OpenIOC() ([]byte, error) {
 				id := d.add(&branch, i)
 				file.Params = append(file.Params,
 					iocParam{d.newID("confidence", id), id, "confidence", strconv.Itoa(i.Confidence)},
+					iocParam{d.newID("score", id), id, "score", strconv.Itoa(i.Confidence)}, // what Tyto reads
 					iocParam{d.newID("comment", id), id, "comment", d.comment(i)})
 			}
 		}
