@@ -195,7 +195,7 @@ printf '#!/bin/sh\nsleep 1; exit 0 # %s\n' "$0" >script && chmod +x script && "$
 				}
 			}
 			own := g.path("watched")
-			if err := g.run("sh", "-c", `cp /bin/sleep "$0" && "$0" 1`, own); err != nil {
+			if err := errors.Join(g.run("cp", "/bin/sleep", own), g.run(own, "1")); err != nil {
 				t.Fatal(err)
 			}
 			g.mu.Lock()
