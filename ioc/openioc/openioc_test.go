@@ -224,6 +224,7 @@ func TestEncodings(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(file10(`<Indicator operator="OR">` + item("is", "FileItem/FileName", "x") + `</Indicator>`)))
 	f.Add([]byte(`<OpenIOC id="x"><criteria><Indicator operator="AND"><IndicatorItem condition="matches" negate="true"><Context search="FileItem/PEInfo/Sections/Section/Name"/><Content type="string">[</Content></IndicatorItem></Indicator></criteria></OpenIOC>`))
+	f.Add([]byte(scored("a=55", "and=60", "kind=70", "f=-5", "x=1")))
 	f.Add([]byte("<\x00i\x00o\x00c\x00/\x00>\x00"))
 	for _, folder := range []string{"mandiant-2015", "ioc-writer-1.1", "openioc-to-stix"} {
 		files, err := filepath.Glob(filepath.Join(testdata.Root(f), "..", "shared", "data", "openioc", folder, "*.ioc*"))

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,6 +56,34 @@ func TestOwnFiles(t *testing.T) {
 	hashes := derive.Derive(r, derive.Options{Now: now, OwnFile: own}).Hashes()
 	if len(hashes) != 3 || strings.Contains(strings.Join(hashes, " "), sha256Of(shell)) {
 		t.Errorf("hashes are %q, want those of the object and of two files", hashes)
+	}
+}
+
+// However many contents a report names, few are looked for, and none that was not looked for is an indicator.
+func TestOwnFilesAreBounded(t *testing.T) {
+	folder := t.TempDir()
+	path, content := filepath.Join(folder, "sh"), strings.Repeat("shell", 100)
+	if err := os.WriteFile(path, []byte(content), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	shell := verdict.Dropped{Path: "/tmp/kdaemonx", Size: int64(len(content)), SHA256: sha256Of(content)}
+	for at, want := range map[int]bool{199: true, 200: false} {
+		r := on(func(r *verdict.Report) {
+			for i := range 1000 {
+				r.Dropped = append(r.Dropped, verdict.Dropped{Path: "/tmp/kdaemonx", Size: 500, SHA256: sha256Of(strings.Repeat("x", i+40))})
+			}
+			r.Dropped[at] = shell
+		})
+		own, err := derive.OwnFiles(t.Context(), r, derive.System{Folders: []string{folder}, Packages: packages.Set{delivered{path: content}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := own(shell.SHA256); got != want {
+			t.Errorf("content %d was looked for: %v, want %v", at, got, want)
+		}
+		if slices.Contains(derive.Derive(r, derive.Options{Now: now, OwnFile: own}).Hashes(), shell.SHA256) {
+			t.Errorf("content %d is an indicator, and a package's", at)
+		}
 	}
 }
 
