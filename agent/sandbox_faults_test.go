@@ -73,7 +73,10 @@ func TestSandboxFaults(t *testing.T) {
 		if testing.Short() && name != "queue full" && name != "half answer" {
 			continue
 		}
-		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) { testFault(t, fault) })
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			t.Parallel() // they mostly wait
+			testFault(t, fault)
+		})
 	}
 }
 

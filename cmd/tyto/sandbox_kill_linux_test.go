@@ -89,11 +89,19 @@ func (a *asked) await(what string, is func() bool) {
 // TestSandboxLinkKilled kills an agent that asks a sandbox at 200 random moments: what it has confirmed to be
 // queued gets its verdict, what is malicious goes into the quarantine, and no file goes anywhere else.
 func TestSandboxLinkKilled(t *testing.T) {
-	kills := 200
+	computers, kills := 4, 50
 	if testing.Short() {
-		kills = 5
+		computers, kills = 1, 5
 	}
-	rng := rand.New(rand.NewPCG(7, 11))
+	for i := range computers {
+		t.Run(fmt.Sprintf("computer_%d", i), func(t *testing.T) {
+			t.Parallel()
+			testAskedAndKilled(t, kills, rand.New(rand.NewPCG(7, uint64(i))))
+		})
+	}
+}
+
+func testAskedAndKilled(t *testing.T, kills int, rng *rand.Rand) {
 	dir, err := os.MkdirTemp("", "tyto-asked-") // short, as the names of sockets must be
 	if err != nil {
 		t.Fatal(err)
