@@ -138,8 +138,16 @@ func testAskedAndKilled(t *testing.T, kills int, rng *rand.Rand) {
 	var malicious, harmless []string
 	for i := range kills {
 		a.start()
-		late := time.AfterFunc(time.Duration(rng.Int64N(int64(600*time.Millisecond))), func() { _ = a.agent.Process.Kill() })
-		for j := range 1 + rng.IntN(4) {
+		// It dies at a random moment, from at once to some time after it has confirmed all objects.
+		objects := 1 + rng.IntN(4)
+		after, late := rng.IntN(objects+1), time.NewTimer(0)
+		dieSoon := func() {
+			late = time.AfterFunc(time.Duration(rng.Int64N(int64(300*time.Millisecond))), func() { _ = a.agent.Process.Kill() })
+		}
+		if after == 0 {
+			dieSoon()
+		}
+		for j := range objects {
 			content := fmt.Sprintf("#!/bin/sh\n# %d %d\n%s", i, j, strings.Repeat("echo hay and more hay\n", 20+rng.IntN(100)))
 			path := a.path(fmt.Sprintf("tree/%d-%d.sh", i, j))
 			bad := rng.IntN(2) == 0
@@ -157,11 +165,13 @@ func testAskedAndKilled(t *testing.T, kills int, rng *rand.Rand) {
 				confirmed[fmt.Sprintf("%x", sha256.Sum256([]byte(content)))] = path
 				if bad {
 					malicious = append(malicious, path)
-					continue
 				}
 			}
 			if !bad {
 				harmless = append(harmless, path)
+			}
+			if j+1 == after {
+				dieSoon()
 			}
 		}
 		_ = a.agent.Wait()
