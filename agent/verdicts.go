@@ -58,6 +58,13 @@ func (a *Agent) act(ctx context.Context, c sandboxlink.Case, parts *sandboxParts
 	if task != "" {
 		actions = append(actions, fmt.Sprintf("task %q was made", task))
 	}
+	if err != nil {
+		return actions, err
+	}
+	scan, err := a.scanAfterVerdict(ctx, &c)
+	if scan != "" {
+		actions = append(actions, scan)
+	}
 	return actions, err
 }
 
@@ -227,10 +234,9 @@ func (a *Agent) respondTo(ctx context.Context, c *sandboxlink.Case, paths []stri
 	because := events.Data{"tyto.sandbox.server": c.Verdict.Server}
 	var gone []string
 	begun, err := response.Begin(ctx, response.Options{
-		Policy:      response.Policy{Quarantine: p.Quarantine, ScanCritical: p.ScanCritical && !c.Known, DryRun: p.DryRun},
+		Policy:      response.Policy{Quarantine: p.Quarantine, DryRun: p.DryRun},
 		Known:       response.Known{Trusted: a.released},
 		Quarantiner: quarantiner{agent: a, reason: JudgedReason + c.Verdict.Server, run: a.verdictRun()},
-		Critical:    verdictCritical{a},
 		Budget:      a.verdictBudget,
 		Report:      a.verdictRun(),
 		Result: func(r response.Result) {
@@ -274,8 +280,6 @@ func actionText(r *response.Result) string {
 		return fmt.Sprintf("%s of %s failed: %v", r.Action, path, r.Err)
 	case r.Do() && r.Action == response.Quarantine:
 		return fmt.Sprintf("%s is in the quarantine as %s", path, r.Entry)
-	case r.Do() && r.Action == response.ScanCritical:
-		return "a scan of the critical areas was queued"
 	case r.Action == response.Quarantine && tellsWhy(*r):
 		return fmt.Sprintf("%s was left where it is: %s", path, whyText(r.Decision))
 	}
@@ -302,16 +306,30 @@ func (a *Agent) verdictRun() report.Run {
 	return report.Run{ID: fmt.Sprintf("%.16s-sandbox", a.machine), Host: a.o.Host, Started: a.began, Version: a.o.Version}
 }
 
-// verdictCritical has the critical areas scanned because of a verdict. It implements [response.CriticalScanner].
-type verdictCritical struct{ agent *Agent }
-
-// verdictCriticalTask is the task by which the critical areas are scanned then.
+// verdictCriticalTask is the task by which the critical areas are scanned because of a verdict.
 const verdictCriticalTask = verdictTask + "critical-areas"
 
-// ScanCritical implements [response.CriticalScanner].
-func (c verdictCritical) ScanCritical(ctx context.Context, f *finding.Finding) error {
-	indicators := append([]string{scheduler.Builtin}, c.agent.derivedDir())
-	return c.agent.scanCritical(ctx, verdictCriticalTask, []string{scheduler.Builtin}, indicators, detection(0, f))
+// scanAfterVerdict has the critical areas scanned, if the policy says so, for the traces that are known by now too. It
+// returns what was done in words.
+func (a *Agent) scanAfterVerdict(ctx context.Context, c *sandboxlink.Case) (action string, err error) {
+	p := a.policy().Sandbox.Response
+	if !p.ScanCritical {
+		return "", nil
+	}
+	data := events.Data{"file.hash.sha256": c.Verdict.SHA256, "tyto.sandbox.server": c.Verdict.Server}
+	if p.DryRun {
+		a.hub.Send(events.ResponseDryRun, fmt.Sprintf("dry run: the critical areas would be scanned because of %q", threat(&c.Verdict)), data)
+		return "dry run: scan of the critical areas", nil
+	}
+	indicators := []string{scheduler.Builtin}
+	if _, err := os.Stat(a.derivedDir()); err == nil {
+		indicators = append(indicators, a.derivedDir())
+	}
+	if err := a.scanCritical(ctx, verdictCriticalTask, []string{scheduler.Builtin}, indicators, detection(0, a.findingOf(&c.Verdict, ""))); err != nil {
+		return "", err
+	}
+	a.hub.Send(events.CriticalScanQueued, fmt.Sprintf("a scan of the critical areas was queued because of %q", threat(&c.Verdict)), data)
+	return "a scan of the critical areas was queued", nil
 }
 
 // verdictTask begins the ids of the tasks that are made because of verdicts; maxVerdictTasks is how many there may be for

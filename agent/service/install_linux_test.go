@@ -149,11 +149,11 @@ func TestSystemdTakesTheUnit(t *testing.T) {
 	}
 	// A unit with a mistake in it is found, so the silence above means something.
 	unit := filepath.Join(o.Root, unitFile)
-	if err := os.WriteFile(unit, []byte(strings.Replace(Unit(installed), "Nice=", "Nicer=", 1)), 0o644); err != nil {
+	if err := os.WriteFile(unit, []byte(strings.Replace(Unit(installed), "IOWeight=", "IOWeigh=", 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	out, _ = exec.Command(analyze, "verify", "--root", o.Root, "--recursive-errors=no", "tyto.service").CombinedOutput()
-	if !strings.Contains(string(out), "Nicer") {
+	if !strings.Contains(string(out), "IOWeigh") {
 		t.Errorf("systemd-analyze does not see a key that does not exist:\n%s", out)
 	}
 }

@@ -72,8 +72,7 @@ func unitService(program string) []setting {
 		{"RuntimeDirectoryMode=0755", ""},
 		{"UMask=0077", ""},
 
-		{"Nice=10", "out of the way of people; not idle altogether, as the agent must see them come back at once, and no CPUWeight, as who opens a file may wait for the agent (workers lower themselves further)"},
-		{"IOSchedulingClass=idle", ""},
+		{"IOSchedulingClass=idle", "out of the way of people. There is no Nice and no CPUWeight: who opens a file may wait for the agent, and it must see people come back at once; workers lower themselves"},
 		{"IOWeight=10", ""},
 		{"MemoryHigh=40%", "page cache counts too: the kernel gives back what scans have read before anybody misses it"},
 		{"OOMPolicy=continue", "a worker that dies of an object costs that object only"},

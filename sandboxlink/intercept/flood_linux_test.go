@@ -7,16 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
-
-	"tyto/sandboxlink/intercept/fanotify"
 )
 
 // fast is a clock on which a minute lasts a second.
@@ -241,44 +236,4 @@ func observeStarts(t *testing.T, dir string) *guarded {
 		}
 	})
 	return g
-}
-
-// The two threads that others wait for, the reader and the guard, go before all others.
-func TestThreadsThatAnswerAreFast(t *testing.T) {
-	runtime.LockOSThread()
-	undo, err := fanotify.Hasten()
-	undo()
-	runtime.UnlockOSThread()
-	if errors.Is(err, unix.EACCES) {
-		t.Skip("it takes CAP_SYS_NICE:", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	fastThreads := func() (n int) {
-		stats, err := filepath.Glob("/proc/self/task/*/stat")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range stats {
-			stat, err := os.ReadFile(path)
-			if err != nil {
-				continue // it has ended
-			}
-			// After the name, which is in parentheses: the state is field 3, nice field 19, see proc_pid_stat(5).
-			fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-			if len(fields) > 16 && fields[16] == "-5" {
-				n++
-			}
-		}
-		return n
-	}
-	if n := fastThreads(); n != 0 {
-		t.Errorf("%d threads are fast before it runs", n)
-	}
-	t.Run("while it runs", func(t *testing.T) {
-		guard(t, Options{Open: true})
-		until(t, "there are two", func() bool { return fastThreads() == 2 })
-	})
-	until(t, "they have ended", func() bool { return fastThreads() == 0 })
 }

@@ -103,16 +103,7 @@ func (l *linux) run(ctx context.Context) error {
 		// First of all, and whatever the others are still doing: nobody waits any longer.
 		return errors.Join(l.responder.Release(), l.listener.Stop(), l.processes.Stop())
 	})
-	group.Go(func() error {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		undo, err := fanotify.Hasten()
-		if err != nil {
-			l.o.Log.Debug("the thread that answers accesses has no higher priority than others", "error", err)
-		}
-		defer undo()
-		return untilEOF(l.answer)
-	})
+	group.Go(func() error { return untilEOF(l.answer) })
 	group.Go(func() error { return untilEOF(l.listen) })
 	group.Go(func() error { return l.watchProcesses(ctx) })
 	group.Go(func() error { return l.watchMounts(ctx) })

@@ -140,20 +140,20 @@ static void expire(struct tyto_responder *r)
 	pthread_mutex_unlock(&r->lock);
 }
 
-int tyto_hasten(void)
+// hasten raises the priority of the calling thread, if it may (CAP_SYS_NICE): others wait for the guard.
+static void hasten(void)
 {
 	// On Linux a nice value is a thread's, contrary to POSIX: see setpriority(2).
 	id_t self = (id_t)syscall(SYS_gettid);
-	if (getpriority(PRIO_PROCESS, self) <= haste)
-		return 0;
-	return setpriority(PRIO_PROCESS, self, haste) == 0 ? 0 : errno;
+	if (getpriority(PRIO_PROCESS, self) > haste)
+		(void)setpriority(PRIO_PROCESS, self, haste);
 }
 
 static void *guard(void *arg)
 {
 	struct tyto_responder *r = arg;
 	int more = 0;
-	tyto_hasten(); // if it may
+	hasten();
 	while (!readable(r->stop, more ? 0 : tick)) {
 		int64_t away = r->away;
 		more = away != 0 && now() - away > tick * 1000000LL && readable(r->fan, 0) && take_up(r) == 0;

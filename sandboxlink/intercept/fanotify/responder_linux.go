@@ -109,20 +109,6 @@ func (r *Responder) Next() ([]Event, error) {
 	return r.events[:n], nil
 }
 
-// Hasten raises the priority of the calling thread to nice -5, as the guard does with its own: whoever opens a file waits
-// for the thread that calls Next, however busy the machine is. The goroutine is locked to its thread, and calls undo
-// before it lets go of it. It takes CAP_SYS_NICE; without it the error is [syscall.EACCES], and everything works as before.
-func Hasten() (undo func(), err error) {
-	before, err := unix.Getpriority(unix.PRIO_PROCESS, 0) // of this thread: 20 - nice
-	if err != nil {
-		return func() {}, os.NewSyscallError("getpriority", err)
-	}
-	if errno := C.tyto_hasten(); errno != 0 {
-		return func() {}, os.NewSyscallError("setpriority", syscall.Errno(errno))
-	}
-	return func() { _ = unix.Setpriority(unix.PRIO_PROCESS, 0, 20-before) }, nil // to be slower is always allowed
-}
-
 // Answer lets the access go on or fail (EPERM). It is called once for each event. It returns false if that was too late,
 // and the access has been allowed.
 func (r *Responder) Answer(e Event, deny bool) (inTime bool) {

@@ -34,10 +34,6 @@ int tyto_next(struct tyto_responder *r, struct tyto_event *out, int max);
 // and it had been allowed already. The descriptor is closed only afterwards: the kernel knows the access by its number.
 int tyto_answer(struct tyto_responder *r, uint32_t slot, int deny);
 
-// tyto_hasten raises the priority of the calling thread, on which others wait: nobody should wait for it because the
-// machine is busy. It never lowers it. It returns 0, or an errno: EACCES without CAP_SYS_NICE.
-int tyto_hasten(void);
-
 // tyto_counted reads the counts.
 void tyto_counted(struct tyto_responder *r, struct tyto_counts *out);
 
