@@ -17,5 +17,5 @@ build() {
   x86_64-w64-mingw32-gcc -O2 -s -o "$stage/sleeper.exe" "$here/sleeper.c"
 }
 
-cached "$TYTO_CACHE/wine" "$(WINEDEBUG=-all wine --version) recipe 1" build
+cached "$TYTO_CACHE/wine" "$(WINEDEBUG=-all wine --version) recipe 2" build
 echo "$TYTO_CACHE/wine"
