@@ -51,9 +51,12 @@ func (a *Agent) derive(ctx context.Context, c *sandboxlink.Case) (*derived, erro
 	if r.Object.Name == "" && len(c.Seen) > 0 {
 		r.Object.Name = filepath.Base(c.Seen[0].Path)
 	}
-	own, err := ownFiles(ctx, r)
-	if err != nil {
-		return nil, err
+	var own func(sha256 string) bool
+	if len(r.Dropped) > 0 { // the object itself has been looked for before it was acted upon
+		var err error
+		if own, err = ownFiles(ctx, r); err != nil {
+			return nil, err
+		}
 	}
 	d := derive.Derive(r, derive.Options{
 		Now: a.o.Now(), Expire: a.policy().Sandbox.Response.Task.Expire, Producer: "Tyto " + a.o.Version,

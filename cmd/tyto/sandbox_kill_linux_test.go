@@ -150,7 +150,7 @@ func testAskedAndKilled(t *testing.T, kills int, rng *rand.Rand) {
 		for j := range objects {
 			content := fmt.Sprintf("#!/bin/sh\n# %d %d\n%s", i, j, strings.Repeat("echo hay and more hay\n", 20+rng.IntN(100)))
 			path := a.path(fmt.Sprintf("tree/%d-%d.sh", i, j))
-			bad := rng.IntN(2) == 0
+			bad := rng.IntN(5) == 0
 			if bad {
 				content += "# a needle in the hay\n"
 			}
