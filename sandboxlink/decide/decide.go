@@ -42,6 +42,7 @@ import (
 	"tyto/sandboxlink/decide/authenticode"
 	"tyto/sandboxlink/decide/inspect"
 	"tyto/sandboxlink/decide/packages"
+	"tyto/sandboxlink/generations"
 )
 
 // Kind is a class of content that can carry code: see [inspect.Kinds].
@@ -121,10 +122,10 @@ type Decider struct {
 	packages packages.Database
 	workers  *workers
 
-	remembered *memory[key, remembered]
-	facts      *memory[[sha256.Size]byte, *inspect.Facts]
-	signatures *memory[[sha256.Size]byte, *authenticode.Signature] // as the system sees them
-	asking     chan struct{}                                       // holds one while the system is asked
+	remembered *generations.Map[key, remembered]
+	facts      *generations.Map[[sha256.Size]byte, *inspect.Facts]
+	signatures *generations.Map[[sha256.Size]byte, *authenticode.Signature] // as the system sees them
+	asking     chan struct{}                                                // holds one while the system is asked
 }
 
 // New returns a decider. The files that the policy names are read now; nothing is started and no package database is
@@ -151,9 +152,9 @@ func New(o Options) (*Decider, error) {
 	if d.workers, err = newWorkers(o, d.policy.roots); err != nil {
 		return nil, err
 	}
-	d.remembered = newMemory[key, remembered](maxRemembered)
-	d.facts = newMemory[[sha256.Size]byte, *inspect.Facts](maxRemembered)
-	d.signatures = newMemory[[sha256.Size]byte, *authenticode.Signature](maxRemembered)
+	d.remembered = generations.New[key, remembered](maxRemembered)
+	d.facts = generations.New[[sha256.Size]byte, *inspect.Facts](maxRemembered)
+	d.signatures = generations.New[[sha256.Size]byte, *authenticode.Signature](maxRemembered)
 	return d, nil
 }
 

@@ -96,7 +96,7 @@ func (l *look) size() (bool, error) {
 func (l *look) key() key { return key{l.identity, l.request.Path, l.request.Exec} }
 
 func (l *look) remembered() (bool, error) {
-	r, ok := l.Decider.remembered.get(l.key())
+	r, ok := l.Decider.remembered.Get(l.key())
 	if !ok || !l.options.Now().Before(r.until) || l.options.Now().Before(r.until.Add(-rememberFor)) {
 		return false, nil
 	}
@@ -117,7 +117,7 @@ func (l *look) remember() {
 	}
 	kept := l.decision
 	kept.Reasons = slices.Clone(kept.Reasons) // the caller may change what it gets
-	l.Decider.remembered.set(l.key(), remembered{kept, now.Add(rememberFor)})
+	l.Decider.remembered.Put(l.key(), remembered{kept, now.Add(rememberFor)})
 }
 
 // heads are buffers for the first bytes: most of what is opened goes no further.
@@ -323,7 +323,7 @@ func (l *look) known() (bool, error) {
 // inspected has a worker look into the content.
 func (l *look) inspected() (bool, error) {
 	sum := [sha256.Size]byte(l.sums["sha256"])
-	facts, ok := l.Decider.facts.get(sum)
+	facts, ok := l.Decider.facts.Get(sum)
 	if !ok {
 		var err error
 		facts, err = l.workers.inspect(l.ctx, l.request.File, l.decision.Size)
@@ -336,7 +336,7 @@ func (l *look) inspected() (bool, error) {
 		}
 		// Only what was said of exactly these bytes may speak for them, now or later.
 		if facts.SHA256 == l.decision.SHA256 {
-			l.Decider.facts.set(sum, facts)
+			l.Decider.facts.Put(sum, facts)
 		} else {
 			facts.Signature = nil
 		}

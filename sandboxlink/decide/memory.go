@@ -1,9 +1,6 @@
 package decide
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 // maxRemembered is how many decisions are remembered, and how many contents; at most twice as many are held. A
 // decision takes about a kilobyte.
@@ -33,44 +30,4 @@ type identity struct {
 type remembered struct {
 	decision Decision
 	until    time.Time
-}
-
-// memory holds the latest entries: a full generation becomes the older one, and what was in that is forgotten unless it
-// was asked for in between.
-type memory[K comparable, V any] struct {
-	size int
-
-	mu         sync.Mutex
-	young, old map[K]V
-}
-
-func newMemory[K comparable, V any](size int) *memory[K, V] {
-	return &memory[K, V]{size: size, young: map[K]V{}}
-}
-
-func (m *memory[K, V]) get(k K) (V, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if v, ok := m.young[k]; ok {
-		return v, true
-	}
-	v, ok := m.old[k]
-	if ok {
-		m.put(k, v)
-	}
-	return v, ok
-}
-
-func (m *memory[K, V]) set(k K, v V) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.put(k, v)
-}
-
-// put needs the lock.
-func (m *memory[K, V]) put(k K, v V) {
-	if len(m.young) >= m.size {
-		m.old, m.young = m.young, make(map[K]V)
-	}
-	m.young[k] = v
 }

@@ -193,7 +193,7 @@ func (d *Decider) askSystem(f *os.File, path string) (s *authenticode.Signature,
 // systemSignature asks the system once for each content.
 func (l *look) systemSignature() *authenticode.Signature {
 	sum := [sha256.Size]byte(l.sums["sha256"])
-	s, ok := l.signatures.get(sum)
+	s, ok := l.signatures.Get(sum)
 	if !ok {
 		var answered bool
 		if s, answered = l.askSystem(l.request.File, l.place); !answered {
@@ -202,7 +202,7 @@ func (l *look) systemSignature() *authenticode.Signature {
 		if again, _, err := identify(l.request.File); err != nil || again != l.identity {
 			return nil // it may be about another content
 		}
-		l.signatures.set(sum, s)
+		l.signatures.Put(sum, s)
 	}
 	return s
 }

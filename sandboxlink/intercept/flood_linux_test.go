@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"tyto/scanner/mountinfo"
 )
 
 // fast is a clock on which a minute lasts a second.
@@ -221,8 +222,8 @@ func observeStarts(t *testing.T, dir string) *guarded {
 		t.Fatal(err)
 	}
 	l.mounts.devices, l.mounts.ids = map[uint64]bool{}, map[uint64]bool{}
-	for _, m := range parseMounts(table) {
-		l.mounts.devices[m.device], l.mounts.ids[m.id] = true, true
+	for _, m := range mountinfo.Parse(table) {
+		l.mounts.devices[m.Device], l.mounts.ids[m.ID] = true, true
 	}
 	ctx := t.Context() // it ends before what is cleaned up
 	done := make(chan error, 2)

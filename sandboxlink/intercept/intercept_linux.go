@@ -340,8 +340,8 @@ func (l *linux) listen() error {
 		}
 	}, func() {
 		l.lost.Add(1)
-		l.judge.sums.clear()
-		l.fresh.seen.clear()
+		l.judge.sums.Clear()
+		l.fresh.seen.Clear()
 		l.heedAll()
 	})
 }

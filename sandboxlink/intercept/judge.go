@@ -1,6 +1,10 @@
 package intercept
 
-import "time"
+import (
+	"time"
+
+	"tyto/sandboxlink/generations"
+)
 
 // settle is how old a change must be before the times of a file tell it from the next one: the kernel's clock for files
 // may stand still for 10 ms.
@@ -31,7 +35,7 @@ const (
 // judge decides by what is in memory. It is safe for concurrent use.
 type judge struct {
 	memory Memory
-	sums   *generations[inode, hashed]
+	sums   *generations.Map[inode, hashed]
 }
 
 // hashed is a content that was read from a file while it had this identity.
@@ -41,7 +45,7 @@ type hashed struct {
 }
 
 func newJudge(m Memory) *judge {
-	return &judge{memory: m, sums: newGenerations[inode, hashed](maxInodes)}
+	return &judge{memory: m, sums: generations.New[inode, hashed](maxInodes)}
 }
 
 // rule decides on an access. The sum is that of what is refused. The memory is asked each time: what it says changes,
@@ -50,7 +54,7 @@ func (j *judge) rule(id Identity) (ruling, [32]byte) {
 	if !j.memory.MaliciousSize(id.Size) {
 		return allow, [32]byte{}
 	}
-	known, ok := j.sums.get(id.inode())
+	known, ok := j.sums.Get(id.inode())
 	switch {
 	case !ok || known.identity != id:
 		return hash, [32]byte{}
@@ -62,17 +66,17 @@ func (j *judge) rule(id Identity) (ruling, [32]byte) {
 
 // learn keeps the sum of a file that had this identity before and after it was read, which must be settled.
 func (j *judge) learn(id Identity, sum [32]byte) {
-	j.sums.put(id.inode(), hashed{id, sum})
+	j.sums.Put(id.inode(), hashed{id, sum})
 }
 
 // unlearn forgets a file.
-func (j *judge) unlearn(f inode) { j.sums.remove(f) }
+func (j *judge) unlearn(f inode) { j.sums.Remove(f) }
 
 // news tells what has been seen lately from what has not. It is safe for concurrent use.
 type news struct {
 	lately time.Duration
 	now    func() time.Time
-	seen   *generations[inode, sighting]
+	seen   *generations.Map[inode, sighting]
 }
 
 type sighting struct {
@@ -82,18 +86,18 @@ type sighting struct {
 }
 
 func newNews(lately time.Duration, now func() time.Time) *news {
-	return &news{lately: lately, now: now, seen: newGenerations[inode, sighting](maxInodes)}
+	return &news{lately: lately, now: now, seen: generations.New[inode, sighting](maxInodes)}
 }
 
 // is reports whether the file was not seen like this lately, and notes that it has been seen now. That a file is
 // executed is news even if it has been opened.
 func (n *news) is(id Identity, exec bool) bool {
 	now := n.now()
-	last, ok := n.seen.get(id.inode())
+	last, ok := n.seen.Get(id.inode())
 	if ok && last.identity == id && (last.exec || !exec) && n.counts(last, now) {
 		return false
 	}
-	n.seen.put(id.inode(), sighting{id, exec, now})
+	n.seen.Put(id.inode(), sighting{id, exec, now})
 	return true
 }
 
@@ -110,4 +114,4 @@ func (n *news) counts(last sighting, now time.Time) bool {
 }
 
 // forget makes news of a file again.
-func (n *news) forget(f inode) { n.seen.remove(f) }
+func (n *news) forget(f inode) { n.seen.Remove(f) }

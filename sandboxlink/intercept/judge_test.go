@@ -93,30 +93,6 @@ func TestNews(t *testing.T) {
 	}
 }
 
-// However many come, memory is bounded, and what is in use stays.
-func TestGenerations(t *testing.T) {
-	g := newGenerations[int, int](100)
-	g.put(-1, 1)
-	for i := range 10_000 {
-		g.put(i, i)
-		if i%50 == 0 {
-			if _, ok := g.get(-1); !ok {
-				t.Fatalf("what is asked for was forgotten after %d others", i)
-			}
-		}
-		if len(g.young)+len(g.old) > 200 {
-			t.Fatalf("%d entries are kept", len(g.young)+len(g.old))
-		}
-	}
-	if _, ok := g.get(10); ok {
-		t.Error("the oldest are still there")
-	}
-	g.clear()
-	if _, ok := g.get(9_999); ok {
-		t.Error("not empty after clear")
-	}
-}
-
 func TestTally(t *testing.T) {
 	var y tally
 	var got []uint64

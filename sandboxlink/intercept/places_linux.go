@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tyto/sandboxlink/intercept/fanotify"
+	"tyto/scanner/mountinfo"
 )
 
 // retryPlaces is after which time paths that were not there, or could not be watched, are tried again.
@@ -55,7 +56,7 @@ func (l *linux) watchMounts(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("finding the file systems: %w", err)
 		}
-		l.watchAll(parseMounts(data))
+		l.watchAll(mountinfo.Parse(data))
 		// The table is ready for POLLPRI when it has changed since it was read.
 		wait := []unix.PollFd{{Fd: int32(ended.Fd())}, {Fd: int32(table.Fd()), Events: unix.POLLPRI}}
 		if _, err := unix.Poll(wait, int(retryPlaces.Milliseconds())); err != nil && !errors.Is(err, unix.EINTR) {
@@ -70,7 +71,7 @@ func (l *linux) watchMounts(ctx context.Context) error {
 
 // watchAll marks every file system that is to be watched. Marking one again changes nothing and costs microseconds, so
 // it need not be known which are new.
-func (l *linux) watchAll(mounts []mount) {
+func (l *linux) watchAll(mounts []mountinfo.Mount) {
 	places, devices, ids := map[string]Place{}, map[uint64]bool{}, map[uint64]bool{}
 	if len(l.o.FileSystems) > 0 {
 		for _, path := range l.o.FileSystems {
@@ -84,9 +85,9 @@ func (l *linux) watchAll(mounts []mount) {
 			p := l.watchDevice(same)
 			places[p.Path] = p
 			if p.Watching {
-				devices[same[0].device] = true
+				devices[same[0].Device] = true
 				for _, m := range same {
-					ids[m.id] = true
+					ids[m.ID] = true
 				}
 			}
 		}
@@ -112,14 +113,14 @@ func (l *linux) tellPlace(now, before Place) {
 }
 
 // byDevice puts together the mounts of each file system.
-func byDevice(mounts []mount) [][]mount {
-	var groups [][]mount
+func byDevice(mounts []mountinfo.Mount) [][]mountinfo.Mount {
+	var groups [][]mountinfo.Mount
 	index := map[uint64]int{}
 	for _, m := range mounts {
-		i, ok := index[m.device]
+		i, ok := index[m.Device]
 		if !ok {
 			i = len(groups)
-			index[m.device] = i
+			index[m.Device] = i
 			groups = append(groups, nil)
 		}
 		groups[i] = append(groups[i], m)
@@ -128,19 +129,19 @@ func byDevice(mounts []mount) [][]mount {
 }
 
 // watchDevice watches one file system through whichever of its mounts can be reached.
-func (l *linux) watchDevice(mounts []mount) Place {
-	place := Place{Path: mounts[0].point, Kind: mounts[0].kind}
+func (l *linux) watchDevice(mounts []mountinfo.Mount) Place {
+	place := Place{Path: mounts[0].Point, Kind: mounts[0].Kind}
 	if place.Reason = leftOut(place.Kind); place.Reason != "" {
 		place.LeftOut = true
 		return place
 	}
 	for _, m := range mounts {
-		fd, id, err := openPlace(m.point)
+		fd, id, err := openPlace(m.Point)
 		if err != nil {
 			place.Reason = err.Error()
 			continue
 		}
-		if id != 0 && id != m.id {
+		if id != 0 && id != m.ID {
 			unix.Close(fd)
 			place.Reason = "something else is mounted over it"
 			continue
@@ -148,7 +149,7 @@ func (l *linux) watchDevice(mounts []mount) Place {
 		err = l.watch(fd)
 		unix.Close(fd)
 		if err == nil {
-			return Place{Path: m.point, Kind: m.kind, Watching: true}
+			return Place{Path: m.Point, Kind: m.Kind, Watching: true}
 		}
 		place.Reason = err.Error()
 	}
@@ -156,7 +157,7 @@ func (l *linux) watchDevice(mounts []mount) Place {
 }
 
 // watchNamed watches the file system that holds a path.
-func (l *linux) watchNamed(path string, mounts []mount) Place {
+func (l *linux) watchNamed(path string, mounts []mountinfo.Mount) Place {
 	place := Place{Path: path}
 	fd, id, err := openPlace(path)
 	if err != nil {
@@ -164,8 +165,8 @@ func (l *linux) watchNamed(path string, mounts []mount) Place {
 		return place
 	}
 	defer unix.Close(fd)
-	if i := slices.IndexFunc(mounts, func(m mount) bool { return m.id == id }); i >= 0 {
-		place.Kind = mounts[i].kind
+	if i := slices.IndexFunc(mounts, func(m mountinfo.Mount) bool { return m.ID == id }); i >= 0 {
+		place.Kind = mounts[i].Kind
 	}
 	if err := l.watch(fd); err != nil {
 		place.Reason = err.Error()

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tyto/sandboxlink/intercept/procevents"
+	"tyto/scanner/mountinfo"
 )
 
 // watchProcesses notices what started programs run that no permission event tells of: scripts that are given to an
@@ -91,8 +92,8 @@ func (l *linux) unseen(pid, fd int) bool {
 	}
 	// Files of btrfs and overlayfs have other devices than their file system; the table says which that is.
 	foreign := foreignMounts(pid)
-	i := slices.IndexFunc(foreign, func(m mount) bool { return m.id == id })
-	return i < 0 || leftOut(foreign[i].kind) == "" && !l.mounts.watched(foreign[i].device, id)
+	i := slices.IndexFunc(foreign, func(m mountinfo.Mount) bool { return m.ID == id })
+	return i < 0 || leftOut(foreign[i].Kind) == "" && !l.mounts.watched(foreign[i].Device, id)
 }
 
 // watched reports whether a file system is watched, by its device or one of its mounts.
@@ -103,7 +104,7 @@ func (w *mountWatch) watched(device, mount uint64) bool {
 }
 
 // foreignMounts is the beginning of the table of mounts of a process, empty if it has ended.
-func foreignMounts(pid int) []mount {
+func foreignMounts(pid int) []mountinfo.Mount {
 	table, err := os.Open(fmt.Sprintf("/proc/%d/mountinfo", pid))
 	if err != nil {
 		return nil
@@ -113,5 +114,5 @@ func foreignMounts(pid int) []mount {
 	if err != nil {
 		return nil
 	}
-	return parseMounts(data)
+	return mountinfo.Parse(data)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+	"tyto/scanner/mountinfo"
 )
 
 // withMounts runs f on a thread with a mount namespace of its own, so that what it mounts is
@@ -163,9 +164,9 @@ garbage
 		Class class
 	}
 	var got []entry
-	table := &mountTable{mounts: parseMountInfo([]byte(info))}
+	table := &mountTable{mounts: mountinfo.Parse([]byte(info))}
 	for i := range table.mounts {
-		got = append(got, entry{table.mounts[i].point, table.mounts[i].classOf()})
+		got = append(got, entry{table.mounts[i].Point, classOf(&table.mounts[i])})
 	}
 	want := []entry{{"/", local}, {"/home/a b", network}, {"/mnt/win", local}, {"/mnt/dav", network}, {"/net", network}, {"/vm", local}, {"/proc", pseudo}}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -179,8 +180,8 @@ garbage
 func FuzzMountInfo(f *testing.F) {
 	f.Add([]byte("22 1 254:0 / /a\\040b rw,relatime shared:1 - ext4 /dev/vda rw\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, m := range parseMountInfo(data) {
-			m.classOf()
+		for _, m := range mountinfo.Parse(data) {
+			classOf(&m)
 		}
 	})
 }
